@@ -1,0 +1,1 @@
+"""Each exchange's language as a client speaks it: no sockets here, those are in `runtime`."""

@@ -1,0 +1,1 @@
+"""Paradex's language: keys, signing, wire messages, the sans-IO client."""

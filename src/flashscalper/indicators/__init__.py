@@ -1,0 +1,1 @@
+"""Technical analysis: small incremental machines on closed klines."""

@@ -1,0 +1,1 @@
+"""What a market looks like: klines from trades, the order book, symbol mapping."""

@@ -1,0 +1,1 @@
+"""The nouns that every room may say: markets, klines, orders, fills, positions, events, commands, errors."""

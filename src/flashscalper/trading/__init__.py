@@ -1,0 +1,1 @@
+"""The engine: risk and sizing, order lifecycle, positions and their protection, reconciliation."""
