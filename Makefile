@@ -1,0 +1,65 @@
+# One command each. `make demo` and `make test` need nothing but Python 3.11+, git and make.
+PYTHON ?= python3
+CORE := .venv
+DEV := .venvs/dev
+PIP_FLAGS := --quiet --disable-pip-version-check --no-input
+RUN := $(DEV)/bin
+DEMO ?=
+SEEDS ?= 300
+
+.PHONY: help install dev demo test verify check format lock clean
+
+help:
+	@echo "make demo     install what is needed and watch the scalper trade on the built-in exchange (about a minute)"
+	@echo "make test     install the test tools and run the tests"
+	@echo "make install  prepare $(CORE)/bin/flashscalper only"
+	@echo "make check    format, lint, types, layers"
+	@echo "make verify   the long campaigns"
+	@echo "make format   write the code the way make check wants it"
+	@echo "make lock     write the lock files anew (needs uv)"
+	@echo "make clean    remove environments and caches (runs/ stays)"
+
+install: $(CORE)/.ready
+
+dev: $(DEV)/.ready
+
+demo: $(CORE)/.ready
+	$(CORE)/bin/flashscalper demo $(DEMO)
+
+test: $(DEV)/.ready
+	$(RUN)/python -m pytest -n 2 --dist worksteal -m "not verify" tests
+
+verify: $(DEV)/.ready
+	$(RUN)/python -m pytest -n 2 --dist worksteal -m verify --timeout 1200 tests
+
+check: $(DEV)/.ready
+	$(RUN)/ruff format --check src tests benchmarks examples scripts
+	$(RUN)/ruff check src tests benchmarks examples scripts
+	$(RUN)/mypy
+	$(RUN)/lint-imports --no-cache
+
+format: $(DEV)/.ready
+	$(RUN)/ruff format src tests benchmarks examples scripts
+	$(RUN)/ruff check --fix src tests benchmarks examples scripts
+
+lock:
+	scripts/lock.sh
+
+clean:
+	rm -rf $(CORE) .venvs .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+# An environment is ready when its lock and our own package are in it. Wheels only: nothing is compiled, nothing unpinned runs.
+$(CORE)/.ready: requirements.lock pyproject.toml
+	@$(call environment,$(CORE),requirements.lock)
+
+$(DEV)/.ready: requirements-dev.lock pyproject.toml
+	@$(call environment,$(DEV),requirements-dev.lock)
+
+define environment
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; $(PYTHON) is " + sys.version.split()[0] + ". Say which one to use: make PYTHON=python3.12 ...")' && \
+	echo "Preparing $(1) (once; later runs start at once) ..." && \
+	rm -rf $(1) && $(PYTHON) -m venv $(1) && \
+	$(1)/bin/python -m pip install $(PIP_FLAGS) --require-hashes --only-binary :all: -r $(2) && \
+	$(1)/bin/python -m pip install $(PIP_FLAGS) --no-deps --no-build-isolation --editable . && \
+	touch $(1)/.ready
+endef
