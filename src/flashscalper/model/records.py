@@ -10,6 +10,7 @@ from decimal import Decimal
 
 import msgspec
 
+from flashscalper.model.klines import Kline
 from flashscalper.model.orders import OrderRole, Side
 from flashscalper.model.positions import PositionSide
 
@@ -151,6 +152,16 @@ class EquityPoint(msgspec.Struct, frozen=True, gc=False, tag=True):
     cash: Decimal
 
 
+class KlineClosed(msgspec.Struct, frozen=True, tag=True):
+    """The engine closed a kline of an interval that somebody consumes (`revised`: a later trade corrected a closed one).
+
+    Derived from the tape, so observers get it and the journal leaves it out.
+    """
+
+    kline: Kline
+    revised: bool = False
+
+
 class Note(msgspec.Struct, frozen=True, tag=True):
     """Anything else worth keeping: a code and a sentence."""
 
@@ -170,6 +181,7 @@ Record = (
     | TradingStateChanged
     | Reconciled
     | EquityPoint
+    | KlineClosed
     | Note
 )
 """Everything that the engine may say about itself."""
