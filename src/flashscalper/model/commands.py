@@ -9,7 +9,7 @@ import msgspec
 from flashscalper.model.orders import OrderRole, OrderType, Side, TimeInForce
 
 
-class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True, tag_field="is"):
     """Send one new order. Durable in the journal before it is sent; sent at most once.
 
     `price` is None for market types, `trigger_price` set for trigger types. `role` picks the connection (entries are
@@ -29,7 +29,7 @@ class PlaceOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     reason: str
 
 
-class ModifyOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+class ModifyOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True, tag_field="is"):
     """Change size, price or trigger price of a live order in place; the other fields repeat what it is."""
 
     client_id: str
@@ -44,7 +44,7 @@ class ModifyOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     reason: str
 
 
-class CancelOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+class CancelOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True, tag_field="is"):
     """Cancel one order, by exchange id when it is known, else by client id."""
 
     client_id: str
@@ -54,20 +54,20 @@ class CancelOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     reason: str
 
 
-class QueryOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+class QueryOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True, tag_field="is"):
     """Ask what became of an order whose outcome is unknown: open orders, then history, then fills."""
 
     client_id: str
     symbol: str
 
 
-class Reconcile(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+class Reconcile(msgspec.Struct, frozen=True, kw_only=True, tag=True, tag_field="is"):
     """Read orders, fills since `fills_since`, positions and balance in one round."""
 
     fills_since: int
 
 
-class FetchKlines(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+class FetchKlines(msgspec.Struct, frozen=True, kw_only=True, tag=True, tag_field="is"):
     """Read the last `count` closed klines up to `until_at`."""
 
     symbol: str
@@ -76,7 +76,7 @@ class FetchKlines(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     until_at: int
 
 
-class SetLeverage(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+class SetLeverage(msgspec.Struct, frozen=True, kw_only=True, tag=True, tag_field="is"):
     """Set leverage (whole number) and margin mode of one market, and read it back."""
 
     symbol: str
@@ -84,7 +84,7 @@ class SetLeverage(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     isolated: bool = False
 
 
-class ResyncBook(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+class ResyncBook(msgspec.Struct, frozen=True, kw_only=True, tag=True, tag_field="is"):
     """The book of `symbol` crossed or is damaged: subscribe anew for a snapshot."""
 
     symbol: str

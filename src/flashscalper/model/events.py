@@ -66,7 +66,7 @@ class OperatorAction(StrEnum):
     STOP = "stop"
 
 
-class BestQuote(msgspec.Struct, frozen=True, gc=False, tag=True):
+class BestQuote(msgspec.Struct, frozen=True, gc=False, tag=True, tag_field="is"):
     """Best bid and ask; a side without orders is None."""
 
     symbol: str
@@ -78,7 +78,7 @@ class BestQuote(msgspec.Struct, frozen=True, gc=False, tag=True):
     seq_no: int = 0
 
 
-class BookChange(msgspec.Struct, frozen=True, gc=False, tag=True):
+class BookChange(msgspec.Struct, frozen=True, gc=False, tag=True, tag_field="is"):
     """A full book (`snapshot`) or changed levels as (price, size); size 0 deletes the level."""
 
     symbol: str
@@ -89,7 +89,7 @@ class BookChange(msgspec.Struct, frozen=True, gc=False, tag=True):
     changed_at: int
 
 
-class MarkPrice(msgspec.Struct, frozen=True, gc=False, tag=True):
+class MarkPrice(msgspec.Struct, frozen=True, gc=False, tag=True, tag_field="is"):
     """Mark and index price, and the funding rate of the market's own period (a fraction)."""
 
     symbol: str
@@ -101,7 +101,7 @@ class MarkPrice(msgspec.Struct, frozen=True, gc=False, tag=True):
     open_interest: float | None = None
 
 
-class KlineHistory(msgspec.Struct, frozen=True, tag=True):
+class KlineHistory(msgspec.Struct, frozen=True, tag=True, tag_field="is"):
     """Closed klines from the exchange's REST history, oldest first; the answer to `FetchKlines`."""
 
     symbol: str
@@ -109,7 +109,7 @@ class KlineHistory(msgspec.Struct, frozen=True, tag=True):
     klines: tuple[Kline, ...]
 
 
-class TradeHistory(msgspec.Struct, frozen=True, tag=True):
+class TradeHistory(msgspec.Struct, frozen=True, tag=True, tag_field="is"):
     """Trades fetched to fill a gap of the stream, oldest first. `gapless` is False when the gap could not be closed."""
 
     symbol: str
@@ -117,25 +117,25 @@ class TradeHistory(msgspec.Struct, frozen=True, tag=True):
     gapless: bool
 
 
-class MarketsListed(msgspec.Struct, frozen=True, tag=True):
+class MarketsListed(msgspec.Struct, frozen=True, tag=True, tag_field="is"):
     """The exchange's rules of the markets we asked for, read at start and when they change."""
 
     markets: tuple[Market, ...]
 
 
-class OrderUpdate(msgspec.Struct, frozen=True, tag=True):
+class OrderUpdate(msgspec.Struct, frozen=True, tag=True, tag_field="is"):
     """The whole state of one order, idempotent."""
 
     order: Order
 
 
-class FillReported(msgspec.Struct, frozen=True, tag=True):
+class FillReported(msgspec.Struct, frozen=True, tag=True, tag_field="is"):
     """One of our executions, from the stream or from a read; may be reported many times."""
 
     fill: Fill
 
 
-class FillBusted(msgspec.Struct, frozen=True, tag=True):
+class FillBusted(msgspec.Struct, frozen=True, tag=True, tag_field="is"):
     """The exchange took a fill back."""
 
     fill_id: str
@@ -143,19 +143,19 @@ class FillBusted(msgspec.Struct, frozen=True, tag=True):
     kind: FillKind = FillKind.FILL
 
 
-class PositionUpdate(msgspec.Struct, frozen=True, tag=True):
+class PositionUpdate(msgspec.Struct, frozen=True, tag=True, tag_field="is"):
     """The exchange's view of one position, to be compared with ours."""
 
     position: ExchangePosition
 
 
-class BalanceUpdate(msgspec.Struct, frozen=True, tag=True):
+class BalanceUpdate(msgspec.Struct, frozen=True, tag=True, tag_field="is"):
     """The exchange's margin summary of our account."""
 
     summary: AccountSummary
 
 
-class FundingPaid(msgspec.Struct, frozen=True, tag=True):
+class FundingPaid(msgspec.Struct, frozen=True, tag=True, tag_field="is"):
     """A settled funding payment; `amount` positive means we received it."""
 
     symbol: str
@@ -164,7 +164,7 @@ class FundingPaid(msgspec.Struct, frozen=True, tag=True):
     paid_at: int
 
 
-class RequestOutcome(msgspec.Struct, frozen=True, tag=True):
+class RequestOutcome(msgspec.Struct, frozen=True, tag=True, tag_field="is"):
     """What became of one order request. `code` and `message` are the exchange's on `rejected`, ours otherwise."""
 
     request: RequestKind
@@ -175,7 +175,7 @@ class RequestOutcome(msgspec.Struct, frozen=True, tag=True):
     message: str = ""
 
 
-class OrderFound(msgspec.Struct, frozen=True, tag=True):
+class OrderFound(msgspec.Struct, frozen=True, tag=True, tag_field="is"):
     """The answer to `QueryOrder`: the order and its fills as open orders and history tell it.
 
     `order` None is one clean negative read of open orders *and* history. `failed` True means the read itself failed: it
@@ -188,7 +188,7 @@ class OrderFound(msgspec.Struct, frozen=True, tag=True):
     failed: bool = False
 
 
-class AccountSnapshot(msgspec.Struct, frozen=True, tag=True):
+class AccountSnapshot(msgspec.Struct, frozen=True, tag=True, tag_field="is"):
     """The answer to `Reconcile`: everything the exchange holds of us, read in one round after `asked_at`.
 
     `fills` are those since the asked watermark. When any read failed, `failed` says which and the rest is no information.
@@ -202,7 +202,7 @@ class AccountSnapshot(msgspec.Struct, frozen=True, tag=True):
     failed: str = ""
 
 
-class FeesLearned(msgspec.Struct, frozen=True, tag=True):
+class FeesLearned(msgspec.Struct, frozen=True, tag=True, tag_field="is"):
     """Maker and taker fee that our account's next order in `symbol` pays, and its class."""
 
     symbol: str
@@ -211,7 +211,7 @@ class FeesLearned(msgspec.Struct, frozen=True, tag=True):
     fee_class: FeeClass
 
 
-class LeverageRead(msgspec.Struct, frozen=True, tag=True):
+class LeverageRead(msgspec.Struct, frozen=True, tag=True, tag_field="is"):
     """Leverage and margin mode of one market as the exchange holds them."""
 
     symbol: str
@@ -219,13 +219,13 @@ class LeverageRead(msgspec.Struct, frozen=True, tag=True):
     isolated: bool
 
 
-class ExchangeStatusChanged(msgspec.Struct, frozen=True, tag=True):
+class ExchangeStatusChanged(msgspec.Struct, frozen=True, tag=True, tag_field="is"):
     """The exchange opened, closed or restricted trading."""
 
     status: ExchangeStatus
 
 
-class StreamChanged(msgspec.Struct, frozen=True, tag=True):
+class StreamChanged(msgspec.Struct, frozen=True, tag=True, tag_field="is"):
     """One of the client's streams became ready or was lost.
 
     Streams: `market` (public data), `account` (orders, fills, positions), `entries` and `protection` (order entry).
@@ -237,27 +237,27 @@ class StreamChanged(msgspec.Struct, frozen=True, tag=True):
     reason: str = ""
 
 
-class ClockMeasured(msgspec.Struct, frozen=True, tag=True):
+class ClockMeasured(msgspec.Struct, frozen=True, tag=True, tag_field="is"):
     """Exchange clock minus ours, and how uncertain that is, in microseconds."""
 
     offset_us: int
     uncertainty_us: int
 
 
-class Trouble(msgspec.Struct, frozen=True, tag=True):
+class Trouble(msgspec.Struct, frozen=True, tag=True, tag_field="is"):
     """Something worth a log line and a metric that changes no state: a refused frame, a retried read, a full budget."""
 
     where: str
     detail: str
 
 
-class TimePassed(msgspec.Struct, frozen=True, gc=False, tag=True):
+class TimePassed(msgspec.Struct, frozen=True, gc=False, tag=True, tag_field="is"):
     """Nothing but time: sent when the engine's own `wake_at` is due."""
 
     passed_at: int
 
 
-class OperatorAsked(msgspec.Struct, frozen=True, tag=True):
+class OperatorAsked(msgspec.Struct, frozen=True, tag=True, tag_field="is"):
     """A person (or the run's own end) asked for something."""
 
     action: OperatorAction

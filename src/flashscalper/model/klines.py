@@ -7,7 +7,7 @@ import msgspec
 from flashscalper.model.orders import Side
 
 
-class Trade(msgspec.Struct, frozen=True, gc=False, tag=True):
+class Trade(msgspec.Struct, frozen=True, gc=False, tag=True, tag_field="is"):
     """One public trade. `side` is the taker's; `id` orders trades of one market; `traded_at` is the exchange's instant."""
 
     symbol: str

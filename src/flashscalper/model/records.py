@@ -24,7 +24,7 @@ class Gate(msgspec.Struct, frozen=True, gc=False):
     seen: str
 
 
-class SignalJudged(msgspec.Struct, frozen=True, tag=True):
+class SignalJudged(msgspec.Struct, frozen=True, tag=True, tag_field="is"):
     """A strategy looked at a closed kline: what it thought, each gate, and what came of it.
 
     `outcome`: `entered`, `denied` (a gate of ours said no; `denied_by` names the first), or `none` (no direction).
@@ -44,7 +44,7 @@ class SignalJudged(msgspec.Struct, frozen=True, tag=True):
     inputs: tuple[tuple[str, float], ...] = ()
 
 
-class OrderDenied(msgspec.Struct, frozen=True, tag=True):
+class OrderDenied(msgspec.Struct, frozen=True, tag=True, tag_field="is"):
     """Our own last risk gate refused an order; it was never sent."""
 
     symbol: str
@@ -55,7 +55,7 @@ class OrderDenied(msgspec.Struct, frozen=True, tag=True):
     denied_at: int
 
 
-class OrderStateChanged(msgspec.Struct, frozen=True, tag=True):
+class OrderStateChanged(msgspec.Struct, frozen=True, tag=True, tag_field="is"):
     """One step of an order's lifecycle: (state, what happened) -> state."""
 
     client_id: str
@@ -68,7 +68,7 @@ class OrderStateChanged(msgspec.Struct, frozen=True, tag=True):
     detail: str = ""
 
 
-class FillBooked(msgspec.Struct, frozen=True, tag=True):
+class FillBooked(msgspec.Struct, frozen=True, tag=True, tag_field="is"):
     """A unique fill went into our fold: what it did to position and money, by our own arithmetic.
 
     `realized_pnl` is gross of fees. `size_after` is signed. `cash_after` is starting cash plus all realised PnL and funding
@@ -96,7 +96,7 @@ class FillBooked(msgspec.Struct, frozen=True, tag=True):
     foreign: bool = False
 
 
-class RoundTripClosed(msgspec.Struct, frozen=True, tag=True):
+class RoundTripClosed(msgspec.Struct, frozen=True, tag=True, tag_field="is"):
     """A position went from flat to flat. `pnl` is net of `fees` and includes `funding`."""
 
     symbol: str
@@ -113,7 +113,7 @@ class RoundTripClosed(msgspec.Struct, frozen=True, tag=True):
     entry_reasons: tuple[str, ...] = ()
 
 
-class ProtectionChanged(msgspec.Struct, frozen=True, tag=True):
+class ProtectionChanged(msgspec.Struct, frozen=True, tag=True, tag_field="is"):
     """A position's protection: `naked`, `stop_sent`, `protected`, `closing` or `flat`."""
 
     symbol: str
@@ -126,7 +126,7 @@ class ProtectionChanged(msgspec.Struct, frozen=True, tag=True):
     detail: str = ""
 
 
-class TradingStateChanged(msgspec.Struct, frozen=True, tag=True):
+class TradingStateChanged(msgspec.Struct, frozen=True, tag=True, tag_field="is"):
     """ACTIVE, REDUCING or HALTED, and every reason that holds."""
 
     before: str
@@ -135,7 +135,7 @@ class TradingStateChanged(msgspec.Struct, frozen=True, tag=True):
     changed_at: int
 
 
-class Reconciled(msgspec.Struct, frozen=True, tag=True):
+class Reconciled(msgspec.Struct, frozen=True, tag=True, tag_field="is"):
     """Our fold was compared with the exchange; `differences` is empty when fold + foreign equals the exchange."""
 
     reconciled_at: int
@@ -144,7 +144,7 @@ class Reconciled(msgspec.Struct, frozen=True, tag=True):
     cause: str
 
 
-class EquityPoint(msgspec.Struct, frozen=True, gc=False, tag=True):
+class EquityPoint(msgspec.Struct, frozen=True, gc=False, tag=True, tag_field="is"):
     """Equity by our own arithmetic: cash plus unrealised PnL at the mark."""
 
     at: int
@@ -152,7 +152,7 @@ class EquityPoint(msgspec.Struct, frozen=True, gc=False, tag=True):
     cash: Decimal
 
 
-class KlineClosed(msgspec.Struct, frozen=True, tag=True):
+class KlineClosed(msgspec.Struct, frozen=True, tag=True, tag_field="is"):
     """The engine closed a kline of an interval that somebody consumes (`revised`: a later trade corrected a closed one).
 
     Derived from the tape, so observers get it and the journal leaves it out.
@@ -162,7 +162,7 @@ class KlineClosed(msgspec.Struct, frozen=True, tag=True):
     revised: bool = False
 
 
-class Note(msgspec.Struct, frozen=True, tag=True):
+class Note(msgspec.Struct, frozen=True, tag=True, tag_field="is"):
     """Anything else worth keeping: a code and a sentence."""
 
     code: str
