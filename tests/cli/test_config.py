@@ -69,7 +69,7 @@ def test_a_misspelt_variable_of_ours_is_refused_and_foreign_ones_are_left_alone(
 
 
 def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="configuration file: saw .*none.toml"):
+    with pytest.raises(ConfigError, match=r"configuration file: saw .*none\.toml"):
         load(Schema, file=tmp_path / "none.toml")
 
 
