@@ -16,7 +16,7 @@ help:
 	@echo "make check    format, lint, types, layers"
 	@echo "make verify   the long campaigns"
 	@echo "make format   write the code the way make check wants it"
-	@echo "make lock     write the lock files anew (needs uv)"
+	@echo "make lock     write the lock files anew"
 	@echo "make clean    remove environments and caches (runs/ stays)"
 
 install: $(CORE)/.ready
@@ -42,8 +42,8 @@ format: $(DEV)/.ready
 	$(RUN)/ruff format src tests benchmarks examples scripts
 	$(RUN)/ruff check --fix src tests benchmarks examples scripts
 
-lock:
-	scripts/lock.sh
+lock: $(DEV)/.ready
+	PATH="$(CURDIR)/$(RUN):$$PATH" scripts/lock.sh
 
 clean:
 	rm -rf $(CORE) .venvs .mypy_cache .ruff_cache .hypothesis .import_linter_cache

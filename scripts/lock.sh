@@ -1,6 +1,6 @@
 #!/bin/sh
 # Write both lock files anew: universal (CPython 3.11 to 3.14, Linux and macOS), with hashes, without index addresses.
-# Needs `uv` on the PATH; run it after changing dependencies in pyproject.toml, and commit what it wrote.
+# Run it as `make lock` after changing dependencies in pyproject.toml, and commit what it wrote.
 set -eu
 cd "$(dirname "$0")/.."
 lock() {
