@@ -28,7 +28,8 @@ def _data(title: str = "A run") -> ReportData:
     ]
     fill = FillBooked(
         "fill:1", "fs-a-1", "9", "ETHUSDT", Side.BUY, Decimal("0.1"), Decimal(101), Decimal("0.004545"), Decimal(0),
-        Decimal(0), Decimal("0.1"), Decimal(101), Decimal("9999.995455"), OrderRole.ENTRY, "classic score", "taker", START + 7_000_000,
+        Decimal(0), Decimal("0.1"), Decimal(101), Decimal("9999.995455"), OrderRole.ENTRY, "classic score", "taker",
+        START + 7_000_000,
     )  # fmt: skip
     trip = RoundTripClosed(
         "ETHUSDT", PositionSide.LONG, Decimal("0.1"), Decimal(101), Decimal(103), START, START + 9_000_000,
