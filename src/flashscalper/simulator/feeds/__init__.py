@@ -1,0 +1,1 @@
+"""What drives the simulated exchange: a synthetic market or a recording."""
