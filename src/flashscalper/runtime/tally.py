@@ -1,0 +1,138 @@
+"""What a run came to, counted from its events and records while it runs: the numbers of the summary and the report.
+
+An observer of the trader. Klines and records are kept for the report within limits; older ones only count.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+from flashscalper.model.amounts import ZERO
+from flashscalper.model.commands import PlaceOrder
+from flashscalper.model.events import Event
+from flashscalper.model.klines import Kline, Trade
+from flashscalper.model.records import (
+    FillBooked,
+    KlineClosed,
+    OrderDenied,
+    OrderStateChanged,
+    Record,
+    RoundTripClosed,
+    SignalJudged,
+)
+from flashscalper.runtime.journal import Output
+
+KLINES_KEPT: Final = 20_000
+RECORDS_KEPT: Final = 100_000
+REJECTED_STATES: Final = ("rejected", "refused")
+
+
+class Tally:
+    """Counts of one run. Money is Decimal, summed from booked fills only."""
+
+    def __init__(self) -> None:
+        self.trades = 0
+        self.signals = 0
+        self.denied = 0
+        self.realized_pnl = ZERO
+        self.fees = ZERO
+        self.funding = ZERO
+        self.fills = 0
+        self.positions: dict[str, Decimal] = {}
+        self.round_trips: list[RoundTripClosed] = []
+        self.klines: dict[tuple[str, str], deque[Kline]] = defaultdict(lambda: deque(maxlen=KLINES_KEPT))
+        self.kline_counts: Counter[tuple[str, str]] = Counter()
+        self.records: deque[Record] = deque(maxlen=RECORDS_KEPT)
+        self.cash: list[tuple[str, Decimal, Decimal, Decimal, Decimal, str]] = []
+        self._sent: set[str] = set()
+        self._state: dict[str, str] = {}
+        self._takers: dict[type, Callable[[Any], None]] = {
+            PlaceOrder: self._placed,
+            OrderStateChanged: self._stepped,
+            FillBooked: self._booked,
+            RoundTripClosed: self.round_trips.append,
+            KlineClosed: self._closed,
+            SignalJudged: self._judged,
+            OrderDenied: self._refused,
+        }
+
+    def __call__(self, event: Event, outputs: Sequence[Output]) -> None:
+        """Look at one event and everything the engine answered."""
+        if type(event) is Trade:
+            self.trades += 1
+        for output in outputs:
+            taker = self._takers.get(type(output))
+            if taker is not None:
+                taker(output)
+            if isinstance(output, Record) and not isinstance(output, KlineClosed):
+                self.records.append(output)
+
+    @property
+    def open_positions(self) -> dict[str, Decimal]:
+        """Signed sizes of what is still held."""
+        return {symbol: size for symbol, size in sorted(self.positions.items()) if size != ZERO}
+
+    def counts(self) -> dict[str, Any]:
+        """Everything countable, ready for JSON; amounts as text."""
+        ends = Counter(self._state.values())
+        return {
+            "trades": self.trades,
+            "klines": self._kline_table(),
+            "signals": self.signals,
+            "orders": {
+                "sent": len(self._sent),
+                "filled": ends["filled"],
+                "canceled": ends["canceled"],
+                "denied": self.denied,
+                "rejected": sum(ends[state] for state in REJECTED_STATES),
+            },
+            "fills": self.fills,
+            "round_trips": len(self.round_trips),
+            "round_trips_by_exit": dict(Counter(trip.exit_reason for trip in self.round_trips).most_common()),
+            "realized_pnl": str(self.realized_pnl),
+            "fees": str(self.fees),
+            "funding": str(self.funding),
+            "open_positions": {symbol: str(size) for symbol, size in self.open_positions.items()},
+        }
+
+    def _kline_table(self) -> dict[str, dict[str, int]]:
+        table: dict[str, dict[str, int]] = {}
+        for (symbol, interval), count in sorted(self.kline_counts.items()):
+            table.setdefault(symbol, {})[interval] = count
+        return table
+
+    def _placed(self, command: PlaceOrder) -> None:
+        self._sent.add(command.client_id)
+
+    def _stepped(self, record: OrderStateChanged) -> None:
+        self._state[record.client_id] = record.after
+
+    def _booked(self, record: FillBooked) -> None:
+        sign = -1 if record.busted else 1
+        self.fills += sign
+        self.fees += sign * record.fee
+        self.funding += sign * record.funding
+        self.realized_pnl += sign * record.realized_pnl
+        self.positions[record.symbol] = record.size_after
+        self.cash.append((record.fill_key, record.cash_after, self.fees, self.funding, record.size_after, record.symbol))
+
+    def _closed(self, record: KlineClosed) -> None:
+        kline = record.kline
+        kept = self.klines[kline.symbol, kline.interval]
+        if not record.revised:
+            kept.append(kline)
+            self.kline_counts[kline.symbol, kline.interval] += 1
+            return
+        for index in range(len(kept) - 1, -1, -1):
+            if kept[index].open_at == kline.open_at:
+                kept[index] = kline
+                return
+
+    def _judged(self, record: SignalJudged) -> None:
+        self.signals += record.direction is not None
+
+    def _refused(self, _record: OrderDenied) -> None:
+        self.denied += 1
