@@ -16,7 +16,7 @@ class Dice(Protocol):
         """Normal with mean `mu` and standard deviation `sigma`."""
         ...
 
-    def expovariate(self, lambd: float = 1.0, /) -> float:
+    def expovariate(self, lambd: float, /) -> float:
         """Exponential with rate `lambd`."""
         ...
 

@@ -1,0 +1,128 @@
+"""The glue of a trading process: one synchronous call from a frame that came in to the order bytes that go out.
+
+message -> client -> event -> tape -> engine -> journal (one sync if an order is among it) -> client -> bytes. There is no
+queue, no task switch and no await on this path. Drivers (`lockstep`, `live`) call it, execute what it wants done and say so.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from flashscalper.exchanges.base import ExchangeClient, Incoming, Outgoing, TimerDue
+from flashscalper.model.commands import Command, ModifyOrder, PlaceOrder
+from flashscalper.model.events import Event, TimePassed
+from flashscalper.model.records import KlineClosed, Record
+from flashscalper.runtime.journal import Journal, Output, holds_order
+from flashscalper.runtime.latency import Durations
+from flashscalper.runtime.tape import Tape
+
+Observer = Callable[[Event, Sequence[Output]], None]
+"""Somebody who looks on: gets every event with everything the engine answered, after the commands were handed on."""
+
+_COMMANDS = Command.__args__
+_SIGNED = (PlaceOrder, ModifyOrder)
+
+
+class EventMachine(Protocol):
+    """What a trader drives: the engine, or anything that takes events and answers with commands and records."""
+
+    def handle(self, event: Event, now: int) -> Sequence[Output]:
+        """Take one event; return ordered outputs."""
+        ...
+
+    def wake_at(self) -> int | None:
+        """When it wants `TimePassed`."""
+        ...
+
+
+class Trader:
+    """One engine on one exchange client, with its journal and tape. Every call is synchronous; `now` never decreases.
+
+    `latency` holds, for every signed order whose bytes left within the call that decided it, the wall time from the entry of
+    the frame (or timer, or operator's word) to `sent`. Orders that the client held back are not in it.
+
+    Raises JournalError when the journal or tape cannot be written: no command of that moment was handed to the client, and
+    the driver must stop.
+    """
+
+    def __init__(
+        self, client: ExchangeClient, engine: EventMachine, journal: Journal, tape: Tape, observers: Sequence[Observer] = ()
+    ) -> None:
+        self.latency = Durations()
+        self._client = client
+        self._engine = engine
+        self._journal = journal
+        self._tape = tape
+        self._observers = tuple(observers)
+        self._entered_ns = 0
+        self._order_decided = False
+
+    def start(self, now: int) -> None:
+        """Let the client begin: its first outgoing things are ready after this."""
+        self._enter()
+        self._client.start(now)
+
+    def incoming(self, message: Incoming, now: int) -> None:
+        """Take one report of the outside world as far as it goes."""
+        self._enter()
+        for event in self._client.receive(message, now):
+            self._handle(event, now)
+
+    def tell(self, event: Event, now: int) -> None:
+        """Hand the engine an event that comes from no exchange: an operator's word, the end of the run."""
+        self._enter()
+        self._handle(event, now)
+
+    def due(self, now: int) -> None:
+        """Wake whoever asked to be woken by now: the client, the engine, or both."""
+        deadline = self._client.next_deadline()
+        if deadline is not None and deadline <= now:
+            self.incoming(TimerDue(), now)
+        wake_at = self._engine.wake_at()
+        if wake_at is not None and wake_at <= now:
+            self.tell(TimePassed(now), now)
+
+    def next_deadline(self) -> int | None:
+        """When `due` should be called next; None when nobody waits for time."""
+        deadline, wake_at = self._client.next_deadline(), self._engine.wake_at()
+        if deadline is None or wake_at is None:
+            return wake_at if deadline is None else deadline
+        return min(deadline, wake_at)
+
+    def outgoing(self) -> Sequence[Outgoing]:
+        """What the driver has to do now, in order; drained by the call. Ask after every other call, then call `sent`."""
+        return self._client.outgoing()
+
+    def sent(self) -> None:
+        """The driver has handed the bytes of the last `outgoing` to the transport."""
+        if self._order_decided:
+            self._order_decided = False
+            self.latency.add(time.perf_counter_ns() - self._entered_ns)
+
+    def stop(self, now: int) -> None:
+        """Let the client close its sockets for good; orders and positions at the exchange stay as they are."""
+        self._enter()
+        self._client.stop(now)
+
+    def _enter(self) -> None:
+        self._entered_ns = time.perf_counter_ns()
+        self._order_decided = False
+
+    def _handle(self, event: Event, now: int) -> None:
+        self._tape.write(now, event)
+        outputs = self._engine.handle(event, now)
+        if outputs:
+            self._journal.append(now, [output for output in outputs if not isinstance(output, KlineClosed)])
+            if holds_order(outputs):
+                self._journal.sync()
+            self._submit(outputs, now)
+        for observer in self._observers:
+            observer(event, outputs)
+
+    def _submit(self, outputs: Sequence[Command | Record], now: int) -> None:
+        for output in outputs:
+            if isinstance(output, _COMMANDS):
+                self._client.submit(output, now)
+                self._order_decided = self._order_decided or isinstance(output, _SIGNED)

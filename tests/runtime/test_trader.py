@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from flashscalper.exchanges.base import Frame, HttpRequest, SocketClosed
+from flashscalper.model.commands import Command, PlaceOrder
+from flashscalper.model.errors import JournalError
+from flashscalper.model.events import Event, OperatorAction, OperatorAsked, TimePassed
+from flashscalper.model.instants import SECOND_US
+from flashscalper.model.klines import Kline
+from flashscalper.model.records import KlineClosed, Note
+from flashscalper.runtime.journal import Journal, Output, read_journal
+from flashscalper.runtime.latency import Durations
+from flashscalper.runtime.tape import Tape
+from flashscalper.runtime.trader import Trader
+from tests.runtime.tiny import START, TinyClient, TinyEngine
+
+
+def price(number: int) -> Frame:
+    return Frame("main-1", msgspec.json.encode({"price": 100.0, "id": number, "at": START}))
+
+
+class Watched(TinyClient):
+    """Notes what was in the journal's file when a command was handed over."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+        self.durable: list[bool] = []
+
+    def submit(self, command: Command, now: int) -> None:
+        self.durable.append(any(entry.content == command for entry in read_journal(self._path)))
+        super().submit(command, now)
+
+
+def test_an_order_is_in_the_journal_before_the_client_has_it(tmp_path: Path) -> None:
+    client = Watched(tmp_path / "j")
+    with Journal(tmp_path / "j", {}) as journal, Tape(tmp_path / "tape", {}) as tape:
+        trader = Trader(client, TinyEngine(START), journal, tape)
+        for number in range(1, 11):
+            trader.incoming(price(number), START)
+    assert client.durable == [True, True]
+
+
+def test_there_is_one_sync_for_each_batch_with_an_order_and_none_for_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    syncs: list[int] = []
+    with Journal(tmp_path / "j", {}) as journal, Tape(tmp_path / "tape", {}) as tape:
+        monkeypatch.setattr(journal, "sync", lambda: syncs.append(len(journal)))
+        trader = Trader(TinyClient(), TinyEngine(START), journal, tape)
+        for number in range(1, 11):
+            trader.incoming(price(number), START)
+        trader.tell(OperatorAsked(OperatorAction.STOP, "enough"), START)
+    assert syncs == [2, 4], "after the note and the order of each batch, and not after the stop"
+
+
+def test_no_order_goes_to_the_client_when_the_journal_cannot_keep_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = TinyClient()
+    with Journal(tmp_path / "j", {}) as journal, Tape(tmp_path / "tape", {}) as tape:
+        trader = Trader(client, TinyEngine(START), journal, tape)
+
+        def fails() -> None:
+            raise JournalError("the disk is gone")
+
+        monkeypatch.setattr(journal, "sync", fails)
+        for number in range(1, 5):
+            trader.incoming(price(number), START)
+        with pytest.raises(JournalError, match="the disk is gone"):
+            trader.incoming(price(5), START)
+    assert trader.outgoing() == ()
+
+
+def test_latency_is_measured_for_orders_that_leave_in_the_call_that_decided_them(tmp_path: Path) -> None:
+    with Journal(tmp_path / "j", {}) as journal, Tape(tmp_path / "tape", {}) as tape:
+        trader = Trader(TinyClient(), TinyEngine(START), journal, tape)
+        for number in range(1, 6):
+            trader.incoming(price(number), START)
+            left = trader.outgoing()
+            trader.sent()
+        assert [type(item) for item in left] == [HttpRequest]
+        assert len(trader.latency) == 1
+        for number in range(6, 11):
+            trader.incoming(price(number), START)
+        trader.incoming(price(11), START)
+        trader.outgoing()
+        trader.sent()
+    assert len(trader.latency) == 1, "the order that was held back is no tick-to-order"
+
+
+def test_klines_go_to_observers_and_not_into_the_journal(tmp_path: Path) -> None:
+    kline = Kline("ETHUSDT", "1m", START, START + 60 * SECOND_US, 1.0, 2.0, 0.5, 1.5, 3.0)
+
+    class Charting(TinyEngine):
+        def handle(self, event: Event, now: int) -> Sequence[Output]:
+            return [KlineClosed(kline), Note("x", "y", now)]
+
+    seen: list[Sequence[Output]] = []
+    with Journal(tmp_path / "j", {}) as journal, Tape(tmp_path / "tape", {}) as tape:
+        trader = Trader(TinyClient(), Charting(START), journal, tape, [lambda _, outputs: seen.append(outputs)])
+        trader.incoming(price(1), START)
+    assert [entry.content for entry in read_journal(tmp_path / "j")] == [Note("x", "y", START)]
+    assert seen == [[KlineClosed(kline), Note("x", "y", START)]]
+
+
+def test_whoever_is_due_is_woken_and_the_next_deadline_is_the_earliest(tmp_path: Path) -> None:
+    client, engine = TinyClient(), TinyEngine(START)
+    with Journal(tmp_path / "j", {}) as journal, Tape(tmp_path / "tape", {}) as tape:
+        trader = Trader(client, engine, journal, tape)
+        assert trader.next_deadline() == START + SECOND_US
+        trader.due(START)
+        assert engine.events == []
+        trader.due(START + SECOND_US)
+        assert engine.events == [TimePassed(START + SECOND_US)]
+        trader.start(START + SECOND_US)
+        trader.outgoing()
+        trader.incoming(SocketClosed("main-1", "lost"), START + SECOND_US - 1)
+        assert trader.next_deadline() == START + 2 * SECOND_US - 1
+        trader.due(START + 2 * SECOND_US - 1)
+        assert [type(item).__name__ for item in trader.outgoing()] == ["OpenSocket"]
+
+
+def test_percentiles_are_nearest_ranks_of_the_latest_durations() -> None:
+    durations = Durations(kept=100)
+    assert durations.percentile_ms(50) is None
+    for milliseconds in range(1, 301):
+        durations.add(milliseconds * 1_000_000)
+    assert len(durations) == 300
+    assert durations.percentile_ms(50) == 250.0
+    assert durations.percentile_ms(99) == 299.0
+    assert durations.percentile_ms(100) == 300.0
+
+
+def test_an_order_command_is_a_command_that_the_journal_reads_back(tmp_path: Path) -> None:
+    with Journal(tmp_path / "j", {}) as journal, Tape(tmp_path / "tape", {}) as tape:
+        trader = Trader(TinyClient(), TinyEngine(START), journal, tape)
+        for number in range(1, 6):
+            trader.incoming(price(number), START)
+    contents = [entry.content for entry in read_journal(tmp_path / "j")]
+    assert [type(content) for content in contents] == [Note, PlaceOrder]
