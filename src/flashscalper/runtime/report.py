@@ -23,8 +23,7 @@ MAX_KLINES_SHOWN = 2_000
 MAX_EQUITY_POINTS = 5_000
 
 STYLE = """
-:root{color-scheme:light dark;--ink:#1b1f24;--dim:#5b6570;--line:#d8dde3;--good:#137a4b;--bad:#b3261e;--paper:#fff}
-@media(prefers-color-scheme:dark){:root{--ink:#e6e9ed;--dim:#98a2ad;--line:#363c44;--good:#4cc38a;--bad:#ff8a80;--paper:#15181c}}
+:root{--ink:#1b1f24;--dim:#5b6570;--line:#d8dde3;--good:#137a4b;--bad:#b3261e;--paper:#fff}
 body{font:15px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);margin:0 auto;max-width:1180px;padding:24px}
 h1{font-size:24px;margin:0 0 4px}h2{font-size:18px;margin:36px 0 8px}p.note{color:var(--dim);margin:0 0 16px}
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;margin:16px 0}
@@ -89,7 +88,7 @@ def _figure(figure: Any, *, first: bool) -> str:
         template="plotly_white",
         margin={"l": 56, "r": 16, "t": 8, "b": 32},
         legend={"orientation": "h", "y": 1.06},
-        paper_bgcolor="rgba(0,0,0,0)",
+        modebar={"bgcolor": "rgba(0,0,0,0)", "color": "#9aa4af", "activecolor": "#1b1f24"},
         font={"size": 12},
     )
     markup: str = figure.to_html(full_html=False, include_plotlyjs=first, config={"displaylogo": False, "responsive": True})
