@@ -26,6 +26,7 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
     `confidence` is 0 to 100. `reasons` are short sentences for people. `stop` and `target` are prices if the strategy has
     its own; otherwise the exit policy sets them. `expected_move` is a fraction of the price (0.001 = 10 bps) for the cost
     gate. `gates` are the strategy's own filters with their verdicts: a signal with a failed gate is recorded, not traded.
+    `volatility` is the ATR in quote units as the strategy sees it: exits in ATR and volatility sizing use it.
     """
 
     direction: PositionSide
@@ -37,6 +38,7 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
     expected_move: float | None = None
     gates: tuple[Gate, ...] = ()
     inputs: tuple[tuple[str, float], ...] = ()
+    volatility: float | None = None
 
 
 class PositionView(msgspec.Struct, frozen=True):
