@@ -1,7 +1,7 @@
 """A tiny exchange and a tiny trading machine: real implementations of the protocols, small enough to see through.
 
 The server broadcasts a `price` frame for every feed event, echoes frames, takes orders at `POST /v1/orders` and pings each
-socket every 5 s. The client keeps one socket open, reconnects a second after it is lost, and sends orders by HTTP. The engine
+socket every 5 s. The client keeps one socket open, opens it again a second after it is lost, and orders by HTTP. The engine
 places an order on every fifth trade.
 """
 
