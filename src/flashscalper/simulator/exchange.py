@@ -84,7 +84,7 @@ class Exchange(Reads):
         self._state.flush(now)
         return answer
 
-    def modify(
+    def modify(  # noqa: PLR0917
         self,
         account: str,
         order_id: str,

@@ -194,7 +194,8 @@ class Depth(msgspec.Struct, frozen=True, gc=False):
 
 
 class MarketSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """A market at one moment. `funding_rate` is for the market's own period; volumes are quote units; `change_24h` a fraction."""
+    """A market at one moment. `funding_rate` is for the market's own period; volumes are in quote units, `change_24h` is a
+    fraction."""
 
     symbol: str
     mark: Decimal

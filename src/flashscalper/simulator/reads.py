@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from flashscalper.model.amounts import ZERO
 from flashscalper.model.events import ExchangeStatus
 from flashscalper.model.klines import Kline
 from flashscalper.model.markets import Market
@@ -12,7 +13,9 @@ from flashscalper.simulator import margin
 from flashscalper.simulator.facts import (
     Depth,
     FundingPoint,
+    FundingSettled,
     LedgerState,
+    Liquidated,
     MarketSummary,
     PublicTrade,
     Quote,
@@ -65,10 +68,15 @@ class Reads:
         """The best `depth` levels of the API book (RPI orders hidden)."""
         return self._state.listing(symbol).depth(depth)
 
+    def interactive_book(self, symbol: str, depth: int) -> Depth:
+        """The best `depth` levels with RPI orders; may be crossed."""
+        return self._state.listing(symbol).interactive_depth(depth)
+
     def summary(self, symbol: str) -> MarketSummary:
         """Prices, funding, open interest and 24 h volume."""
         listing = self._state.listing(symbol)
-        return listing.summary(sum(abs(a.ledger.size_of(symbol)) for a in self._state.accounts.values()))
+        held = sum((abs(account.ledger.size_of(symbol)) for account in self._state.accounts.values()), ZERO)
+        return listing.summary(held, self._state.now)
 
     def funding(self, symbol: str) -> FundingPoint:
         """The funding state after the last tick."""
@@ -138,6 +146,15 @@ class Reads:
     def busted(self, account: str) -> tuple[tuple[str, int], ...]:
         """(fill id, instant) of every bust, oldest first."""
         return tuple(self._state.accounts[account].busts)
+
+    def funding_payments(self, account: str, symbol: str | None = None) -> list[FundingSettled]:
+        """Settled funding of an account, newest first."""
+        payments = self._state.accounts[account].funding_payments
+        return [payment for payment in reversed(payments) if symbol in (None, payment.symbol)]
+
+    def liquidations(self, account: str) -> tuple[Liquidated, ...]:
+        """Every liquidation of an account, oldest first."""
+        return tuple(self._state.accounts[account].liquidations)
 
     def positions(self, account: str) -> list[SimPosition]:
         """Every position an account ever had, closed ones with size zero, by symbol."""
