@@ -1,0 +1,228 @@
+"""Public market data frames to events: the hot path. JSON is routed by peeking at the channel, binary by its template.
+
+Frames of channels or markets that we did not ask for are None. Damaged ones raise ProtocolError naming the channel. Figures
+must be finite and prices above zero, so a zero price that an exchange once published stops here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import msgspec
+
+from flashscalper.exchanges.paradex import responses, sbe, wire
+from flashscalper.model.amounts import parse_float
+from flashscalper.model.errors import ProtocolError
+from flashscalper.model.events import BestQuote, BookChange, MarkPrice
+from flashscalper.model.klines import Trade
+from flashscalper.model.orders import Side
+
+MarketEvent = Trade | BestQuote | BookChange | MarkPrice
+
+_INF: Final = float("inf")
+_CHANNEL: Final = b'"channel":"'
+_CHANNEL_AT: Final = len(_CHANNEL)
+_PEEK: Final = 120
+_LONGEST: Final = 20
+_LATEST_MS: Final = 7_258_118_400_000
+_SIDES: Final = {"BUY": Side.BUY, "SELL": Side.SELL}
+_TEMPLATES: Final = {1: "trades", 2: "bbo", 3: "order_book", 4: "markets_summary"}
+
+
+class MarketFrames:
+    """Reads frames of the public socket for the markets in `symbol_of` (exchange name -> symbol)."""
+
+    def __init__(self, symbol_of: Mapping[str, str]) -> None:
+        self._symbol_of = symbol_of
+        self._trade = msgspec.json.Decoder(wire.TradePush, strict=False).decode
+        self._bbo = msgspec.json.Decoder(wire.BboPush, strict=False).decode
+        self._book = msgspec.json.Decoder(wire.BookPush, strict=False).decode
+        self._summary = msgspec.json.Decoder(wire.SummaryPush, strict=False).decode
+        self._readers: dict[bytes, Callable[[bytes], MarketEvent | None]] = {
+            b"trades": self._read_trade,
+            b"bbo": self._read_bbo,
+            b"order_book": self._read_book,
+            b"markets_summary": self._read_summary,
+        }
+
+    def read_json(self, data: bytes) -> MarketEvent | None:
+        """The event of a push frame; None for anything that is not one of our four channels."""
+        reader = self._reader(data)
+        if reader is None:
+            return None
+        try:
+            return reader(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise ProtocolError(channel_of(data) or "frame", str(error), data) from None
+
+    def is_push(self, data: bytes) -> bool:
+        """Whether the frame is a push of a channel that we can read."""
+        return self._reader(data) is not None
+
+    def read_binary(self, data: bytes) -> MarketEvent | None:
+        """The event of an SBE frame; None for templates and markets that are not ours."""
+        message = sbe.decode_frame(data)
+        if message is None:
+            return None
+        if isinstance(message, sbe.SbeTrade):
+            return self._sbe_trade(message)
+        if isinstance(message, sbe.SbeBbo):
+            return self._sbe_bbo(message)
+        if isinstance(message, sbe.SbeBook):
+            return self._sbe_book(message)
+        if isinstance(message, sbe.SbeSummary):
+            return self._sbe_summary(message)
+        return None
+
+    def _reader(self, data: bytes) -> Callable[[bytes], MarketEvent | None] | None:
+        start = data.find(_CHANNEL, 0, _PEEK) + _CHANNEL_AT
+        if start < _CHANNEL_AT:
+            return None
+        return self._readers.get(data[start : data.find(b".", start, start + _LONGEST)])
+
+    # ---- JSON ----
+
+    def _read_trade(self, data: bytes) -> Trade | None:
+        trade = self._trade(data).params.data
+        symbol = self._symbol_of.get(trade.market)
+        if symbol is None:
+            return None
+        if 0.0 < trade.price < _INF and 0.0 < trade.size < _INF and 0 <= trade.created_at < _LATEST_MS and trade.id >= 0:
+            return Trade(symbol, trade.id, _SIDES[trade.side], trade.price, trade.size, trade.created_at * 1000)
+        return responses.trade_from(trade, symbol)
+
+    def _read_bbo(self, data: bytes) -> BestQuote | None:
+        quote = self._bbo(data).params.data
+        symbol = self._symbol_of.get(quote.market)
+        if symbol is None:
+            return None
+        bid, bid_size = _json_side("bbo.bid", quote.bid, quote.bid_size)
+        ask, ask_size = _json_side("bbo.ask", quote.ask, quote.ask_size)
+        return BestQuote(symbol, bid, bid_size, ask, ask_size, _at("bbo", quote.last_updated_at), quote.seq_no)
+
+    def _read_book(self, data: bytes) -> BookChange | None:
+        update = self._book(data).params.data
+        symbol = self._symbol_of.get(update.market)
+        if symbol is None:
+            return None
+        bids: list[tuple[float, float]] = []
+        asks: list[tuple[float, float]] = []
+        for level in update.inserts:
+            (bids if level.side == "BUY" else asks).append((level.price, level.size))
+        for level in update.updates:
+            (bids if level.side == "BUY" else asks).append((level.price, level.size))
+        for level in update.deletes:
+            (bids if level.side == "BUY" else asks).append((level.price, 0.0))
+        _check_levels(bids)
+        _check_levels(asks)
+        at = _at("order_book", update.last_updated_at)
+        return BookChange(symbol, update.seq_no, update.update_type == "s", tuple(bids), tuple(asks), at)
+
+    def _read_summary(self, data: bytes) -> MarkPrice | None:
+        summary = self._summary(data).params.data
+        symbol = self._symbol_of.get(summary.symbol)
+        if symbol is None:
+            return None
+        return MarkPrice(
+            symbol,
+            _above_zero("markets_summary.mark_price", summary.mark_price),
+            _above_zero("markets_summary.underlying_price", summary.underlying_price),
+            parse_float("markets_summary.funding_rate", summary.funding_rate),
+            _at("markets_summary", summary.created_at),
+            _optional_float("markets_summary.last_traded_price", summary.last_traded_price),
+            _optional_float("markets_summary.open_interest", summary.open_interest),
+        )
+
+    # ---- SBE ----
+
+    def _sbe_trade(self, trade: sbe.SbeTrade) -> Trade | None:
+        symbol = self._symbol_of.get(trade.market)
+        if symbol is None:
+            return None
+        if not (trade.trade_id.isascii() and trade.trade_id.isdecimal()):
+            raise ProtocolError("trades.trade_id", f"saw {trade.trade_id!r}; accepted: a whole number as text")
+        if not (trade.price > 0.0 and trade.size > 0.0):
+            raise ProtocolError("trades", f"price {trade.price}, size {trade.size}; accepted: numbers above 0")
+        return Trade(symbol, int(trade.trade_id), trade.side, trade.price, trade.size, trade.created_at)
+
+    def _sbe_bbo(self, quote: sbe.SbeBbo) -> BestQuote | None:
+        symbol = self._symbol_of.get(quote.market)
+        if symbol is None:
+            return None
+        bid, bid_size = _side("bbo.bid", quote.bid, quote.bid_size)
+        ask, ask_size = _side("bbo.ask", quote.ask, quote.ask_size)
+        return BestQuote(symbol, bid, bid_size, ask, ask_size, quote.sent_at, quote.seq_no)
+
+    def _sbe_book(self, book: sbe.SbeBook) -> BookChange | None:
+        symbol = self._symbol_of.get(book.market)
+        if symbol is None:
+            return None
+        _check_levels(book.bids)
+        _check_levels(book.asks)
+        return BookChange(symbol, book.seq_no, book.snapshot, book.bids, book.asks, book.sent_at)
+
+    def _sbe_summary(self, summary: sbe.SbeSummary) -> MarkPrice | None:
+        symbol = self._symbol_of.get(summary.market)
+        if symbol is None:
+            return None
+        return MarkPrice(
+            symbol,
+            _above_zero("markets_summary.markPrice", summary.mark_price),
+            _above_zero("markets_summary.indexPrice", summary.index_price),
+            summary.funding_rate,
+            summary.sent_at,
+            summary.last_price or None,
+            summary.open_interest,
+        )
+
+
+def channel_of(data: bytes) -> str:
+    """The channel named in a JSON push, as far as it can be seen without decoding; empty when it cannot."""
+    start = data.find(_CHANNEL) + _CHANNEL_AT
+    if start < _CHANNEL_AT:
+        return ""
+    end = data.find(b'"', start)
+    return data[start : end if end >= 0 else len(data)].decode(errors="replace")
+
+
+def template_channel(data: bytes) -> str:
+    """Which channel a binary frame's template belongs to; empty for others and for cut headers."""
+    return _TEMPLATES.get(int.from_bytes(data[2:4], "little"), "")
+
+
+def _at(field: str, milliseconds: int) -> int:
+    if 0 <= milliseconds < _LATEST_MS:
+        return milliseconds * 1000
+    raise ProtocolError(field, f"saw {milliseconds}; accepted: unix milliseconds")
+
+
+def _above_zero(field: str, value: float) -> float:
+    if 0.0 < value < _INF:
+        return value
+    raise ProtocolError(field, f"saw {value}; accepted: a finite number above 0")
+
+
+def _json_side(field: str, price: str | float | None, size: str | float | None) -> tuple[float | None, float]:
+    """One side of a quote; empty text, null or zero mean that nobody is there."""
+    if not price:
+        return None, 0.0
+    return _side(field, parse_float(field, price), parse_float(field, size))
+
+
+def _side(field: str, price: float | None, size: float | None) -> tuple[float | None, float]:
+    if not price:
+        return None, 0.0
+    if price > 0.0 and size is not None and size >= 0.0:
+        return price, size
+    raise ProtocolError(field, f"price {price}, size {size}; accepted: finite numbers above 0")
+
+
+def _check_levels(levels: list[tuple[float, float]] | tuple[tuple[float, float], ...]) -> None:
+    for price, size in levels:
+        if not (0.0 < price < _INF and 0.0 <= size < _INF):
+            raise ProtocolError("order_book", f"level {price} x {size}; accepted: finite price above 0, size from 0")
+
+
+def _optional_float(field: str, value: str | float | None) -> float | None:
+    return None if value is None or value == "" else parse_float(field, value)

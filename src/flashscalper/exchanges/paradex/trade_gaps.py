@@ -1,0 +1,124 @@
+"""No public trade is lost: after an interruption the gap is read from REST by trade id before the stream goes on.
+
+While a gap is being read, the trades of the stream are held back, so that the engine gets history first, then the held
+trades, each once. Source: `GET /trades`, newest first, pages of 1,000 (paradex.md section 4.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from flashscalper.exchanges.paradex import requests, responses, wire
+from flashscalper.model.errors import FlashScalperError, ProtocolError
+from flashscalper.model.events import TradeHistory
+from flashscalper.model.klines import Trade
+
+if TYPE_CHECKING:
+    from flashscalper.exchanges.paradex.desk import Answer, Desk, Flow, SubFlow
+    from flashscalper.exchanges.paradex.rest import Rest
+
+
+class _Gap:
+    """One market's gap while it is being read."""
+
+    __slots__ = ("cursor", "found", "held", "last", "pages", "start_at")
+
+    def __init__(self, last: Trade) -> None:
+        self.last = last.id
+        self.start_at = last.traded_at
+        self.cursor = ""
+        self.pages = 0
+        self.found: dict[int, Trade] = {}
+        self.held: dict[int, Trade] = {}
+
+
+class TradeGaps:
+    """The trade streams of all markets: remembers the last trade of each and fills what is missing after it."""
+
+    def __init__(self, desk: Desk, rest: Rest) -> None:
+        self._desk = desk
+        self._rest = rest
+        self._last: dict[str, Trade] = {}
+        self._gaps: dict[str, _Gap] = {}
+
+    def take(self, trade: Trade) -> None:
+        """A trade of the stream: report it, or hold it back while its market's gap is open."""
+        gap = self._gaps.get(trade.symbol) if self._gaps else None
+        if gap is None:
+            last = self._last.get(trade.symbol)
+            if last is None or trade.id > last.id:
+                self._last[trade.symbol] = trade
+            elif trade.id == last.id:
+                return
+            self._desk.events.append(trade)
+            return
+        gap.held[trade.id] = trade
+        if len(gap.held) > self._desk.settings.max_held_trades:
+            self._desk.trouble("trades", f"{trade.symbol}: too many trades while reading the gap")
+            self._close(trade.symbol, gap, gapless=False)
+
+    def begin(self, symbols: Iterable[str]) -> None:
+        """The stream was interrupted: hold these markets' trades back from now on."""
+        for symbol in symbols:
+            last = self._last.get(symbol)
+            if last is not None and symbol not in self._gaps:
+                self._gaps[symbol] = _Gap(last)
+
+    def drop(self) -> None:
+        """The stream broke again while filling: the last reported trades still say where the gap begins."""
+        self._gaps.clear()
+
+    def fill(self, now: int) -> SubFlow:
+        """Read every open gap to its beginning and report it; a gap that cannot be closed is reported as such."""
+        mine = list(self._gaps.items())
+        while still := [(symbol, gap) for symbol, gap in mine if self._gaps.get(symbol) is gap]:
+            answers, now = yield [
+                self._rest.ask(requests.trades(self._desk.market_of[symbol], gap.start_at, gap.cursor))
+                for symbol, gap in still
+            ]
+            for (symbol, gap), answer in zip(still, answers, strict=True):
+                if self._gaps.get(symbol) is gap:
+                    self._take_page(symbol, gap, answer)
+        return now
+
+    def refill(self, now: int) -> Flow:
+        """The same as a flow of its own."""
+        yield from self.fill(now)
+
+    def _take_page(self, symbol: str, gap: _Gap, answer: Answer) -> None:
+        try:
+            if isinstance(answer, FlashScalperError):
+                raise answer
+            reached, cursor = self._read_page(symbol, gap, answer)
+        except FlashScalperError as error:
+            self._desk.trouble("trades", f"{symbol}: the gap could not be read: {error}")
+            self._close(symbol, gap, gapless=False)
+            return
+        gap.pages += 1
+        gap.cursor = cursor
+        if reached or not cursor or gap.pages >= self._desk.settings.max_gap_pages:
+            self._close(symbol, gap, gapless=reached)
+
+    def _read_page(self, symbol: str, gap: _Gap, body: bytes) -> tuple[bool, str]:
+        page = responses.decode("GET /trades", wire.Page, body)
+        reached = False
+        for raw in page.results:
+            trade = responses.trade_from(responses.decode("GET /trades", wire.TradeResult, raw), symbol)
+            if trade.id <= gap.last:
+                reached = True
+            else:
+                gap.found[trade.id] = trade
+        if page.next and page.next == gap.cursor:
+            raise ProtocolError("GET /trades", "the cursor does not move")
+        return reached, page.next or ""
+
+    def _close(self, symbol: str, gap: _Gap, *, gapless: bool) -> None:
+        del self._gaps[symbol]
+        history = tuple(gap.found[trade_id] for trade_id in sorted(gap.found))
+        self._desk.events.append(TradeHistory(symbol, history, gapless))
+        after = [gap.held[trade_id] for trade_id in sorted(gap.held) if trade_id > gap.last and trade_id not in gap.found]
+        self._desk.events.extend(after)
+        newest = max((*history[-1:], *after[-1:]), key=lambda trade: trade.id, default=None)
+        if newest is not None:
+            self._last[symbol] = newest
