@@ -83,8 +83,8 @@ class ServerShell:
         allow_remote: bool = False,
         tls: SSLContext | None = None,
     ) -> None:
-        if not is_loopback(host) and not allow_remote:
-            raise ConfigError("host", host, "a loopback address: 127.0.0.1, ::1 or localhost")
+        if not allow_remote:
+            check_host(host)
         self._server = server
         self._clock = clock
         self._pump = pump
@@ -320,6 +320,13 @@ class ServerShell:
         if error.errno in (errno.EACCES, errno.EPERM):
             return ConfigError("port", self._port, "a port that this user may open, 1024 or higher")
         return ConfigError("host", self._host, f"an address of this machine ({error.strerror})")
+
+
+def check_host(host: str) -> str:
+    """The host, when it can only be this machine; raises ConfigError otherwise."""
+    if not is_loopback(host):
+        raise ConfigError("host", host, "a loopback address: 127.0.0.1, ::1 or localhost")
+    return host
 
 
 def _headers(request: web.BaseRequest) -> dict[str, str]:

@@ -45,7 +45,7 @@ class _Listener(picows.WSListener):
         self._parts: list[bytes] = []
         self._parts_size = 0
         self._parts_binary = False
-        self._reason = ""
+        self.reason = "connection lost"
         self.silent = False
 
     def on_ws_connected(self, transport: picows.WSTransport) -> None:
@@ -72,13 +72,13 @@ class _Listener(picows.WSListener):
             self._say(Pong(self.conn))
         elif kind is picows.WSMsgType.CLOSE:
             code = frame.get_close_code()
-            self._reason = f"{getattr(code, 'value', code)} {frame.get_close_reason() or ''}".strip()
+            self.reason = f"{getattr(code, 'value', code)} {frame.get_close_reason() or ''}".strip()
             transport.send_close()
             transport.disconnect()
 
     def on_ws_disconnected(self, transport: picows.WSTransport) -> None:  # noqa: ARG002 - picows calls it so
         """The socket is gone."""
-        self.end(self._reason or "connection lost")
+        self.end(self.reason)
 
     def end(self, reason: str, status: int = 0) -> None:
         """Report the end, once; nothing is reported afterwards."""
@@ -96,7 +96,7 @@ class _Listener(picows.WSListener):
         self._parts.append(part)
         self._parts_size += len(part)
         if self._parts_size > FRAME_LIMIT:
-            self._reason = f"a message of more than {FRAME_LIMIT} bytes"
+            self.reason = f"a message of more than {FRAME_LIMIT} bytes"
             transport.send_close(picows.WSCloseCode.MESSAGE_TOO_BIG)
             transport.disconnect()
         elif frame.fin:
@@ -144,11 +144,12 @@ class SocketShell:
         if listener is None:
             return
         loop = asyncio.get_running_loop()
+        listener.reason = item.reason or "closed by us"
         if listener.transport is not None:
             listener.transport.send_close(picows.WSCloseCode.OK)
             listener.transport.disconnect()
             loop.call_later(_LINGER_S, listener.transport.disconnect, False)
-        loop.call_soon(listener.end, item.reason or "closed by us")
+        loop.call_soon(listener.end, listener.reason)
 
     async def aclose(self) -> None:
         """Close everything without a further word to `report`."""
@@ -173,7 +174,7 @@ class SocketShell:
         finally:
             patience.cancel()
             self._listeners.pop(item.conn, None)
-        listener.end("connection lost")
+        listener.end(listener.reason)
 
     async def _connect(self, item: OpenSocket, listener: _Listener) -> None:
         unsafe = plain_text_reason(item.url)
