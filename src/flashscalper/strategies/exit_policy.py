@@ -160,6 +160,7 @@ class ExitPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     replaces the distance, not the floor. The resting stop follows break-even and trailing in steps of `ratchet_step` R,
     one step behind the software exits, so that a climbing price does not become a stream of modifications.
     `stop_grace_s` is how long the exchange's stop may take to act on a mark beyond it before we close ourselves.
+    `demonstration` lets the floor lie inside the costs (a show of many quick trades): never for money.
     """
 
     stop: Distance = Distance(DistanceMode.ATR, 1.5)
@@ -176,6 +177,7 @@ class ExitPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     funding: FundingLimit | None = None
     ratchet_step: float = 0.1
     stop_grace_s: float = 2.0
+    demonstration: bool = False
 
     def validate(self, field: str = "exits", costs: float | None = None) -> None:
         """Raise ConfigError naming the field (`exits.stop.value`), what was seen and the accepted range.
@@ -183,7 +185,7 @@ class ExitPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         With `costs` (round trip, a fraction of the price), a percent stop that lies inside them is refused as well.
         """
         self.stop.validate(f"{field}.stop", r_allowed=False)
-        check_range(f"{field}.stop_floor_costs", self.stop_floor_costs, 1.0, 100.0)
+        check_range(f"{field}.stop_floor_costs", self.stop_floor_costs, 0.0 if self.demonstration else 1.0, 100.0)
         check_range(f"{field}.stop_floor_ticks", self.stop_floor_ticks, 1, 10_000)
         check_range(f"{field}.ratchet_step", self.ratchet_step, 0.01, 1.0)
         check_range(f"{field}.stop_grace_s", self.stop_grace_s, 0.0, 60.0)

@@ -1,0 +1,165 @@
+"""The comfortable way to write a strategy: a class that reads like a trading plan, about 15 lines.
+
+    class Cross(TradingPlan):
+        interval = "1m"
+        fast = Parameter(9, 2, 200)
+        slow = Parameter(21, 3, 400)
+        exits = ExitPolicy(stop=atr(1.5), target=r(2), max_hold_s=900)
+
+        def setup(self) -> None:
+            self.quick, self.calm = self.use(Ema(self.fast)), self.use(Ema(self.slow))
+
+        def on_kline(self, view: MarketView) -> Signal | None:
+            ...
+            return self.long("fast average crossed above slow")
+
+State in, signal out; no clock, no orders, no look ahead: `on_kline` sees closed klines only, and only when every indicator
+that the plan uses is warm. Entry, stop and target stand together in the signal, exits in one policy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Protocol, TypeVar
+
+from flashscalper.model.errors import ConfigError
+from flashscalper.model.instants import interval_us
+from flashscalper.model.klines import Kline
+from flashscalper.model.markets import Market
+from flashscalper.model.positions import PositionSide
+from flashscalper.strategies.base import Judgement, MarketView, Signal
+from flashscalper.strategies.exit_policy import ExitPolicy
+from flashscalper.strategies.parameters import Parameter
+
+
+class Machine(Protocol):
+    """An indicator as a plan uses it: takes closed klines, is None until warm."""
+
+    def update(self, kline: Kline) -> None:
+        """Take in one closed kline."""
+        ...
+
+    @property
+    def value(self) -> Any:
+        """The present value, None until warm."""
+        ...
+
+
+M = TypeVar("M", bound=Machine)
+
+
+class TradingPlan:
+    """Base of a user's strategy for one market. Override `on_kline`, usually `setup`; declare `Parameter`s and `exits`.
+
+    `on_trade`, `on_book` and `on_fill` may be defined as the engine's optional hooks; a plan with one of the
+    first two sees every trade or book change, so a backtest cannot skip any.
+    """
+
+    interval: ClassVar[str] = "1m"
+    """The kline interval on which `on_kline` is asked."""
+    also: ClassVar[tuple[str, ...]] = ()
+    """Further intervals that `view.klines` and `use(..., interval=...)` may look at."""
+    exits: ClassVar[ExitPolicy | None] = None
+    """How positions of this plan are left; None takes the configured policy."""
+
+    def __init__(self, market: Market, values: Mapping[str, object] | None = None) -> None:
+        """`values` sets parameters by name; an unknown name or a value out of range is a ConfigError."""
+        self.market = market
+        self._machines: list[tuple[str, Machine]] = []
+        self.__dict__.update(parse_values(type(self), values or {}))
+        self.setup()
+
+    def setup(self) -> None:
+        """Make the indicators: `self.ema = self.use(Ema(self.fast))`. Called once, when the parameters are set."""
+
+    def on_kline(self, view: MarketView) -> Signal | None:
+        """A kline of `interval` closed and every used indicator is warm: look and speak, or return None."""
+        raise NotImplementedError(f"{type(self).__name__} has no on_kline")
+
+    def use(self, machine: M, interval: str | None = None) -> M:
+        """Feed `machine` with every closed kline of `interval` (the plan's own by default) before `on_kline` is asked."""
+        chosen = interval or self.interval
+        if chosen != self.interval and chosen not in self.also:
+            raise ConfigError("interval", chosen, f"one that the plan names: {', '.join((self.interval, *self.also))}")
+        self._machines.append((chosen, machine))
+        return machine
+
+    def long(self, *reasons: str, confidence: float = 60.0, **details: Any) -> Signal:
+        """A signal to buy. `details` are fields of Signal: stop, target (prices), expected_move (a fraction), volatility."""
+        return Signal(direction=PositionSide.LONG, confidence=confidence, reasons=reasons, **details)
+
+    def short(self, *reasons: str, confidence: float = 60.0, **details: Any) -> Signal:
+        """A signal to sell; see `long`."""
+        return Signal(direction=PositionSide.SHORT, confidence=confidence, reasons=reasons, **details)
+
+    @classmethod
+    def parameters(cls) -> dict[str, Parameter[Any]]:
+        """Every declared parameter by name, in the order of declaration: what the optimiser may vary."""
+        return declared_parameters(cls)
+
+
+def declared_parameters(plan: type) -> dict[str, Parameter[Any]]:
+    """The `Parameter`s of a class and its bases."""
+    found: dict[str, Parameter[Any]] = {}
+    for owner in reversed(plan.__mro__):
+        found.update({name: item for name, item in vars(owner).items() if isinstance(item, Parameter)})
+    return found
+
+
+def parse_values(plan: type, values: Mapping[str, object]) -> dict[str, object]:
+    """Check `values` against the declarations; ConfigError names `Plan.parameter`, what was seen and what is accepted."""
+    declared = declared_parameters(plan)
+    for name in values:
+        if name not in declared:
+            raise ConfigError(f"{plan.__name__}.{name}", values[name], f"parameters: {', '.join(declared) or 'none'}")
+    return {name: declared[name].parse(f"{plan.__name__}.{name}", value) for name, value in values.items()}
+
+
+class PlanStrategy:
+    """Runs a `TradingPlan` as a `Strategy`: feeds its indicators, asks it when they are warm, keeps its last word."""
+
+    def __init__(self, plan: TradingPlan) -> None:
+        self.plan = plan
+        self.exits = plan.exits
+        self._judgement: Judgement | None = None
+        self.on_trade: Callable[..., Any] | None = getattr(plan, "on_trade", None)
+        self.on_book: Callable[..., Any] | None = getattr(plan, "on_book", None)
+        self.on_fill: Callable[..., Any] | None = getattr(plan, "on_fill", None)
+        for interval in self.intervals:
+            interval_us(interval)
+
+    @property
+    def intervals(self) -> tuple[str, ...]:
+        """The plan's intervals, main one first."""
+        return (self.plan.interval, *self.plan.also)
+
+    @property
+    def warmup(self) -> int:
+        """The longest warm-up that a used indicator states; one kline without any."""
+        return max((getattr(machine, "warmup", 1) for _, machine in self.plan._machines), default=1)
+
+    @property
+    def judgement(self) -> Judgement | None:
+        """What came of the last closed kline."""
+        return self._judgement
+
+    def on_kline(self, view: MarketView, *, live: bool) -> Signal | None:  # noqa: ARG002 (a plan is asked in history as well, so its state is the same)
+        """Feed, ask, remember."""
+        for interval, machine in self.plan._machines:
+            if interval == view.kline.interval:
+                machine.update(view.kline)
+        if view.kline.interval != self.plan.interval:
+            return None
+        cold = sum(machine.value is None for _, machine in self.plan._machines)
+        signal = None if cold else self.plan.on_kline(view)
+        self._judgement = _judgement(signal, cold)
+        return signal
+
+
+def _judgement(signal: Signal | None, cold: int) -> Judgement:
+    if signal is None:
+        return Judgement(
+            score=0.0, confidence=0.0, reasons=(f"{cold} indicators not warm",) if cold else ("no condition met",)
+        )
+    return Judgement(score=signal.score, confidence=signal.confidence, direction=signal.direction, reasons=signal.reasons,
+                     gates=signal.gates, inputs=signal.inputs)  # fmt: skip
