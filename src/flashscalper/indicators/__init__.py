@@ -1,1 +1,1 @@
-"""Technical analysis: small incremental machines on closed klines."""
+"""Technical analysis: small incremental machines, one kline in, one value out, never looking back at what they gave."""
