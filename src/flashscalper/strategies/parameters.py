@@ -31,10 +31,10 @@ class Parameter(Generic[T]):
         self.choices = choices
         self.note = note
         self.name = ""
+        self._check_declaration()
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
-        self._check_declaration()
 
     @overload
     def __get__(self, instance: None, owner: type) -> Parameter[T]: ...
@@ -79,10 +79,10 @@ class Parameter(Generic[T]):
     def _check_declaration(self) -> None:
         """A declaration that its own default breaks is a mistake of the strategy's author, shown when the class is read."""
         if isinstance(self.default, bool) or (isinstance(self.default, str) and not self.choices):
-            raise ConfigError(self.name, self.default, "a number with low and high, or a word with choices")
+            raise ConfigError("Parameter", self.default, "a number with low and high, or a word with choices")
         if not self.choices and (self.low is None or self.high is None):
-            raise ConfigError(self.name, (self.low, self.high), "both ends of the range: Parameter(default, low, high)")
-        self.parse(self.name, self.default)
+            raise ConfigError("Parameter", (self.low, self.high), "both ends of the range: Parameter(default, low, high)")
+        self.parse("Parameter", self.default)
 
 
 def check_range(field: str, value: float, low: float, high: float) -> None:

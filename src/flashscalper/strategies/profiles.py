@@ -59,9 +59,8 @@ CLASSIC: Final = Profile(
         min_score=45, lead=1.10, full_score=110, min_confidence=58, volume_spike=1.5, bounce_both_sides=False,
         expected_atr=2.5,
     ),
-
-       # The original's distances were ROE at 10x leverage: a tenth of it is the price. Its stop of 3.6 bps lies inside one taker
-    # fee, so the floor above costs decides instead; the rules and their proportions are the original's.
+    # The original's distances were ROE at 10x leverage: a tenth of it is the price. Its stop of 3.6 bps lies inside one
+    # taker fee, so the floor above costs decides instead; the rules and their proportions are the original's.
     exits=ExitPolicy(
         stop=percent(0.036),
         target=percent(0.15),
