@@ -1,35 +1,58 @@
 """The comfortable way to write a strategy: a class that reads like a trading plan, about 15 lines.
 
-    class Cross(TradingPlan):
+    class EmaCross(TradingPlan):
         interval = "1m"
         fast = Parameter(9, 2, 200)
         slow = Parameter(21, 3, 400)
         exits = ExitPolicy(stop=atr(1.5), target=r(2), max_hold_s=900)
 
         def setup(self) -> None:
-            self.quick, self.calm = self.use(Ema(self.fast)), self.use(Ema(self.slow))
+            self.quick, self.calm = self.use(EMA(self.fast)), self.use(EMA(self.slow))
 
         def on_kline(self, view: MarketView) -> Signal | None:
             ...
             return self.long("fast average crossed above slow")
 
 State in, signal out; no clock, no orders, no look ahead: `on_kline` sees closed klines only, and only when every indicator
-that the plan uses is warm. Entry, stop and target stand together in the signal, exits in one policy.
+that the plan uses is warm. Entry, stop and target stand together in the signal, exits in one policy. What a signal leaves
+open is filled in: its ATR (14 klines), and as its expected move the way to the target times the confidence.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol
 
+import msgspec
+
+from flashscalper.indicators.ranges import ATR
 from flashscalper.model.errors import ConfigError
 from flashscalper.model.instants import interval_us
 from flashscalper.model.klines import Kline
 from flashscalper.model.markets import Market
 from flashscalper.model.positions import PositionSide
 from flashscalper.strategies.base import Judgement, MarketView, Signal
-from flashscalper.strategies.exit_policy import ExitPolicy
+from flashscalper.strategies.exit_policy import (
+    BreakEven,
+    ExitPolicy,
+    FundingLimit,
+    OppositeSignal,
+    PartialProfit,
+    PeakProtection,
+    Stale,
+    Trailing,
+    atr,
+    percent,
+    r,
+    ticks,
+)
 from flashscalper.strategies.parameters import Parameter
+
+__all__ = [
+    "BreakEven", "ExitPolicy", "FundingLimit", "MarketView", "OppositeSignal", "Parameter", "PartialProfit",
+    "PeakProtection", "PlanStrategy", "Signal", "Stale", "TradingPlan", "Trailing", "atr", "declared_parameters",
+    "parse_values", "percent", "r", "ticks",
+]  # fmt: skip
 
 
 class Machine(Protocol):
@@ -45,43 +68,45 @@ class Machine(Protocol):
         ...
 
 
-M = TypeVar("M", bound=Machine)
-
-
 class TradingPlan:
     """Base of a user's strategy for one market. Override `on_kline`, usually `setup`; declare `Parameter`s and `exits`.
 
-    `on_trade`, `on_book` and `on_fill` may be defined as the engine's optional hooks; a plan with one of the
-    first two sees every trade or book change, so a backtest cannot skip any.
+    `on_trade(trade)`, `on_book(book)` and `on_fill(fill)` may be defined as the engine's optional hooks; a plan with one of
+    the first two sees every trade or book change, so a backtest cannot skip any.
     """
 
     interval: ClassVar[str] = "1m"
     """The kline interval on which `on_kline` is asked."""
     also: ClassVar[tuple[str, ...]] = ()
     """Further intervals that `view.klines` and `use(..., interval=...)` may look at."""
+    warmup: ClassVar[int] = 200
+    """How many closed klines of `interval` to ask the exchange's history for."""
     exits: ClassVar[ExitPolicy | None] = None
     """How positions of this plan are left; None takes the configured policy."""
 
     def __init__(self, market: Market, values: Mapping[str, object] | None = None) -> None:
         """`values` sets parameters by name; an unknown name or a value out of range is a ConfigError."""
         self.market = market
-        self._machines: list[tuple[str, Machine]] = []
+        self.machines: list[tuple[str, Machine]] = []
         self.__dict__.update(parse_values(type(self), values or {}))
         self.setup()
 
     def setup(self) -> None:
-        """Make the indicators: `self.ema = self.use(Ema(self.fast))`. Called once, when the parameters are set."""
+        """Make the indicators: `self.ema = self.use(EMA(self.fast))`. Called once, when the parameters are set."""
 
     def on_kline(self, view: MarketView) -> Signal | None:
         """A kline of `interval` closed and every used indicator is warm: look and speak, or return None."""
         raise NotImplementedError(f"{type(self).__name__} has no on_kline")
 
-    def use(self, machine: M, interval: str | None = None) -> M:
-        """Feed `machine` with every closed kline of `interval` (the plan's own by default) before `on_kline` is asked."""
+    def use(self, machine: Machine, interval: str | None = None) -> Any:
+        """Feed `machine` with every closed kline of `interval` (the plan's own by default) before `on_kline` is asked.
+
+        Returns it, typed as Any: its `value` is never None where a plan looks at it.
+        """
         chosen = interval or self.interval
         if chosen != self.interval and chosen not in self.also:
             raise ConfigError("interval", chosen, f"one that the plan names: {', '.join((self.interval, *self.also))}")
-        self._machines.append((chosen, machine))
+        self.machines.append((chosen, machine))
         return machine
 
     def long(self, *reasons: str, confidence: float = 60.0, **details: Any) -> Signal:
@@ -122,6 +147,7 @@ class PlanStrategy:
         self.plan = plan
         self.exits = plan.exits
         self._judgement: Judgement | None = None
+        self._atr = ATR()
         self.on_trade: Callable[..., Any] | None = getattr(plan, "on_trade", None)
         self.on_book: Callable[..., Any] | None = getattr(plan, "on_book", None)
         self.on_fill: Callable[..., Any] | None = getattr(plan, "on_fill", None)
@@ -135,25 +161,49 @@ class PlanStrategy:
 
     @property
     def warmup(self) -> int:
-        """The longest warm-up that a used indicator states; one kline without any."""
-        return max((getattr(machine, "warmup", 1) for _, machine in self.plan._machines), default=1)
+        """What the plan says."""
+        return self.plan.warmup
 
     @property
     def judgement(self) -> Judgement | None:
         """What came of the last closed kline."""
         return self._judgement
 
-    def on_kline(self, view: MarketView, *, live: bool) -> Signal | None:  # noqa: ARG002 (a plan is asked in history as well, so its state is the same)
-        """Feed, ask, remember."""
-        for interval, machine in self.plan._machines:
+    def on_kline(self, view: MarketView, *, live: bool) -> Signal | None:  # noqa: ARG002
+        """Feed, ask, remember. History is asked as well (its answer is ignored), so that a plan's own state is right."""
+        for interval, machine in self.plan.machines:
             if interval == view.kline.interval:
                 machine.update(view.kline)
         if view.kline.interval != self.plan.interval:
             return None
-        cold = sum(machine.value is None for _, machine in self.plan._machines)
+        self._atr.update(view.kline)
+        cold = sum(machine.value is None for _, machine in self.plan.machines) + (self._atr.value is None)
         signal = None if cold else self.plan.on_kline(view)
+        if signal is not None:
+            signal = self._completed(signal, view)
         self._judgement = _judgement(signal, cold)
         return signal
+
+    def _completed(self, signal: Signal, view: MarketView) -> Signal:
+        """Fill in the ATR and the expected move, where the plan left them open."""
+        volatility = self._atr.value if signal.volatility is None else signal.volatility
+        expected = signal.expected_move
+        if expected is None:
+            way = self._way_to_target(signal, view, volatility)
+            expected = None if way is None else way / view.kline.close * signal.confidence / 100
+        return msgspec.structs.replace(signal, volatility=volatility, expected_move=expected)
+
+    def _way_to_target(self, signal: Signal, view: MarketView, volatility: float | None) -> float | None:
+        """From the close to the signal's target, else to the policy's; None when neither has one."""
+        close = view.kline.close
+        if signal.target is not None:
+            return max((signal.target - close) * signal.direction.sign, 0.0)
+        if self.exits is None or self.exits.target is None:
+            return None
+        tick = float(view.market.price_tick)
+        own = None if signal.stop is None else abs(close - signal.stop)
+        risk = own if own is not None else self.exits.stop.in_price(close, tick, volatility, None)
+        return self.exits.target.in_price(close, tick, volatility, risk)
 
 
 def _judgement(signal: Signal | None, cold: int) -> Judgement:
