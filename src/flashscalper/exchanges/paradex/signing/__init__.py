@@ -6,7 +6,7 @@ Plain functions: `sign`, `verify`, `public_key_of` on integers, and key derivati
 
 from __future__ import annotations
 
-from flashscalper.exchanges.paradex.signing.backend import BACKENDS, Backend, backend, default_backend
+from flashscalper.exchanges.paradex.signing.backends import BACKENDS, Backend, backend, default_backend
 from flashscalper.exchanges.paradex.signing.keyed_hash import KeyedHashSigner, KeyedHashVerifier, keyed_public_key
 from flashscalper.exchanges.paradex.signing.keys import (
     L1_CHAIN_IDS,

@@ -24,8 +24,16 @@ except ImportError:  # Python's own integers below do the same, about three time
 class Arithmetic:
     """Numbers of one kind (`int`, or gmpy2's `mpz`, which behaves like it) and what the curve needs of them."""
 
-    def __init__(self, name: str, number: Callable[[int], int], invert: Callable[[int, int], int]) -> None:
+    def __init__(
+        self,
+        name: str,
+        number: Callable[[int], int],
+        invert: Callable[[int, int], int],
+        read: Callable[[bytes], list[int]],
+    ) -> None:
         self.name = name
+        self.read = read
+        """Numbers from 32 little-endian bytes each, the last one not zero."""
         self.number = number
         self.prime = number(FIELD_PRIME)
         self.order = number(CURVE_ORDER)
@@ -60,7 +68,7 @@ class Arithmetic:
         return self.number(point[0]), self.number(point[1])
 
     def total(self, points: Sequence[Point]) -> Point | None:
-        """Sum of affine points; None is infinity."""
+        """Sum of at least two affine points; None is infinity."""
         prime = self.prime
         x, y, zz, zzz = self._accumulate(points)
         if zz == 0:
@@ -87,9 +95,15 @@ class Arithmetic:
     def _accumulate(self, points: Sequence[Point]) -> tuple[int, int, int, int]:
         """Sum as (X, Y, ZZ, ZZZ); ZZ is zero when an exceptional addition was met on the way."""
         prime = self.prime
-        x, y = points[0]
-        zz = zzz = self.number(1)
-        for x2, y2 in points[1:]:
+        (x, y), (x2, y2) = points[0], points[1]
+        gap = x2 - x
+        rise = y2 - y
+        zz = gap * gap % prime
+        zzz = gap * zz % prime
+        anchor = x * zz
+        x = (rise * rise - zzz - anchor - anchor) % prime
+        y = (rise * (anchor - x) - y * zzz) % prime
+        for x2, y2 in points[2:]:
             gap = (x2 * zz - x) % prime
             rise = (y2 * zzz - y) % prime
             square = gap * gap % prime
@@ -144,13 +158,22 @@ def _python_invert(value: int, modulus: int) -> int:
         raise ZeroDivisionError("zero has no inverse") from None
 
 
+def _python_read(data: bytes) -> list[int]:
+    return [int.from_bytes(data[i : i + 32], "little") for i in range(0, len(data), 32)]
+
+
+def _gmpy_read(data: bytes) -> list[int]:
+    return cast("list[int]", gmpy2.unpack(gmpy2.mpz(int.from_bytes(data, "little")), 256))
+
+
 def python_arithmetic() -> Arithmetic:
     """Python's own integers: always there."""
-    return Arithmetic("python", int, _python_invert)
+    return Arithmetic("python", int, _python_invert, _python_read)
 
 
 def gmpy_arithmetic() -> Arithmetic | None:
     """gmpy2's integers, or None when gmpy2 is not installed."""
     if gmpy2 is None:
         return None
-    return Arithmetic("gmpy2", cast("Callable[[int], int]", gmpy2.mpz), cast("Callable[[int, int], int]", gmpy2.invert))
+    number, invert = cast("Callable[[int], int]", gmpy2.mpz), cast("Callable[[int, int], int]", gmpy2.invert)
+    return Arithmetic("gmpy2", number, invert, _gmpy_read)

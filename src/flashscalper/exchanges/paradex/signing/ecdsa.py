@@ -15,11 +15,10 @@ from typing import Final
 
 from flashscalper.exchanges.paradex.signing import curve
 from flashscalper.exchanges.paradex.signing.arithmetic import Arithmetic
-from flashscalper.exchanges.paradex.signing.curve import CURVE_ORDER, ELEMENT_BOUND
-from flashscalper.exchanges.paradex.signing.tables import FixedBase
+from flashscalper.exchanges.paradex.signing.curve import CURVE_ORDER, ELEMENT_BOUND, Point
+from flashscalper.exchanges.paradex.signing.tables import FixedBase, build_table
 
-GENERATOR_WIDTH: Final = 9
-PUBLIC_KEY_WIDTH: Final = 6
+PUBLIC_KEY_WIDTH: Final = 7
 KEPT_PUBLIC_KEYS: Final = 64
 SDK_SEED: Final = b"\x20"
 
@@ -27,9 +26,9 @@ SDK_SEED: Final = b"\x20"
 class Ecdsa:
     """Signs and verifies; holds a table of the generator and of the public keys that it verified last."""
 
-    def __init__(self, arithmetic: Arithmetic, width: int = GENERATOR_WIDTH) -> None:
-        self._arithmetic = arithmetic
-        self._generator = FixedBase(curve.GENERATOR, None, width, arithmetic)
+    def __init__(self, generator: FixedBase) -> None:
+        self._arithmetic = generator.arithmetic
+        self._generator = generator
         self._key_table = lru_cache(KEPT_PUBLIC_KEYS)(self._build_key_table)
 
     def public_key_of(self, private_key: int) -> int:
@@ -66,16 +65,30 @@ class Ecdsa:
             return False
         ours = self._generator.multiply(message_hash * w % order)
         theirs = table.multiply(r * w % order)
-        if theirs is None or ours is None:
-            return (ours or theirs or (None,))[0] == r
-        # Only x is known of the key, so both of its points count.
-        mirrored = (theirs[0], prime - theirs[1])
-        sums = (arithmetic.total([ours, theirs]), arithmetic.total([ours, mirrored]))
-        return any(point is not None and point[0] == r for point in sums)
+        if theirs is None or ours is None or ours[0] == theirs[0]:
+            return _complete_match(ours, theirs, r)
+        # Only x is known of the key, so both of its points count: try the sum and the difference, with one inversion.
+        (x1, y1), (x2, y2) = ours, theirs
+        inverse = arithmetic.invert(x2 - x1)
+        slopes = ((y2 - y1) * inverse, (y2 + y1) * inverse)
+        return any((slope * slope - x1 - x2 - r) % prime == 0 for slope in slopes)
 
     def _build_key_table(self, public_key: int) -> FixedBase | None:
         point = curve.lift_x(public_key)
-        return None if point is None else FixedBase(point, None, PUBLIC_KEY_WIDTH, self._arithmetic)
+        return None if point is None else build_table(point, None, PUBLIC_KEY_WIDTH, self._arithmetic)
+
+
+def _complete_match(ours: Point | None, theirs: Point | None, r: int) -> bool:
+    """The same comparison by the complete group law: hash zero, or two points with one x."""
+    plain = [None if point is None else (int(point[0]), int(point[1])) for point in (ours, theirs)]
+    mirrored = None if plain[1] is None else curve.negate(plain[1])
+    sums = (curve.add(plain[0], plain[1]), curve.add(plain[0], mirrored))
+    return any(point is not None and point[0] == r for point in sums)
+
+
+def generator_table(width: int, arithmetic: Arithmetic) -> FixedBase:
+    """Table of the curve's generator."""
+    return build_table(curve.GENERATOR, None, width, arithmetic)
 
 
 def nonces(private_key: int, message_hash: int, extra: bytes = SDK_SEED) -> Iterator[int]:

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed, decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from flashscalper.exchanges.paradex.signing.backend import Backend, default_backend
+from flashscalper.exchanges.paradex.signing.backends import Backend, default_backend
 from flashscalper.exchanges.paradex.signing.curve import CURVE_ORDER
 from flashscalper.exchanges.paradex.signing.pedersen import hash_chain
 from flashscalper.exchanges.paradex.signing.typed_data import keccak256, parse_hex, short_string, starknet_keccak

@@ -15,10 +15,8 @@ from typing import Final, Protocol
 from flashscalper.exchanges.paradex.signing import curve
 from flashscalper.exchanges.paradex.signing.arithmetic import Arithmetic
 from flashscalper.exchanges.paradex.signing.curve import FIELD_PRIME, Point
-from flashscalper.exchanges.paradex.signing.tables import FixedBase
+from flashscalper.exchanges.paradex.signing.tables import FixedBase, build_table
 
-LEFT_WIDTH: Final = 11
-RIGHT_WIDTH: Final = 9
 KEPT_CONSTANTS: Final = 1024
 """Constant right operands kept: one for each market, type, side and length that was ever signed."""
 
@@ -45,19 +43,16 @@ class PedersenHash(Protocol):
 
 
 class TablePedersen:
-    """Our own engine, on fixed-base tables."""
+    """Our own engine, on the tables of the left and the right operand (`left_table`, `right_table`)."""
 
-    def __init__(self, arithmetic: Arithmetic, left_width: int = LEFT_WIDTH, right_width: int = RIGHT_WIDTH) -> None:
+    def __init__(self, left: FixedBase, right: FixedBase) -> None:
+        arithmetic = left.arithmetic
         self.name = arithmetic.name
         self._arithmetic = arithmetic
-        self._left = FixedBase(curve.PEDERSEN_LEFT_LOW, curve.PEDERSEN_LEFT_HIGH, left_width, arithmetic)
-        self._right = FixedBase(curve.PEDERSEN_RIGHT_LOW, curve.PEDERSEN_RIGHT_HIGH, right_width, arithmetic)
+        self._left = left
+        self._right = right
         shift = arithmetic.native(curve.PEDERSEN_SHIFT)
-        self._offsets = [
-            self._sum([shift, self._left.correction, self._right.low_correction(count)])
-            for count in range(len(self._right.rows) + 1)
-            if count > 0
-        ]
+        self._offsets = [self._sum([shift, left.correction, correction]) for correction in right.corrections]
         self.with_right: Callable[[int], Half] = lru_cache(KEPT_CONSTANTS)(self._with_right)
 
     def hash(self, left: int, right: int) -> int:
@@ -84,11 +79,11 @@ class TablePedersen:
         """right -> pedersen(left, right), prepared."""
         own = self._left.points(left)
         constants = [self._sum([*own, offset]) for offset in self._offsets]
-        right_table, total_x = self._right, self._arithmetic.total_x
+        table, total_x = self._right, self._arithmetic.total_x
 
         def hash_right(right: int) -> int:
-            count = max(2, right_table.low_count(right))
-            points = right_table.low_points(right, count)
+            count = max(2, table.low_count(right))
+            points = table.low_points(right, count)
             points.append(constants[count - 1])
             return total_x(points)
 
@@ -98,6 +93,16 @@ class TablePedersen:
         total = self._arithmetic.total(points)
         assert total is not None, "a constant of the hash cannot be infinity"
         return self._arithmetic.native(total)
+
+
+def left_table(width: int, arithmetic: Arithmetic) -> FixedBase:
+    """Table of the left operand's two bases."""
+    return build_table(curve.PEDERSEN_LEFT_LOW, curve.PEDERSEN_LEFT_HIGH, width, arithmetic)
+
+
+def right_table(width: int, arithmetic: Arithmetic) -> FixedBase:
+    """Table of the right operand's two bases."""
+    return build_table(curve.PEDERSEN_RIGHT_LOW, curve.PEDERSEN_RIGHT_HIGH, width, arithmetic)
 
 
 class CallPedersen:

@@ -13,7 +13,7 @@ from typing import Final, NoReturn, Protocol
 import msgspec
 
 from flashscalper.exchanges.base import Signer
-from flashscalper.exchanges.paradex.signing.backend import Backend, default_backend
+from flashscalper.exchanges.paradex.signing.backends import Backend, default_backend
 from flashscalper.exchanges.paradex.signing.keys import parse_private_key
 from flashscalper.exchanges.paradex.signing.typed_data import (
     Messages,
