@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, insort
+from collections.abc import Iterator
 
 from flashscalper.model.orders import Side
 from flashscalper.simulator.book import Resting, Settlement, within_cap
@@ -79,23 +80,31 @@ class ShownSide:
         for order in self.own:
             order.queue_ahead = min(order.queue_ahead, self.shown(order.tick))
 
-    def behind_best(self) -> list[int]:
-        """Ticks of the depth levels that are worse than the best price, best first."""
+    def behind_best(self, count: int) -> list[int]:
+        """Up to `count` ticks of the depth levels that are worse than the best price, best first."""
         if self.best is None:
             return []
         if self.buy:
-            return self._ticks[: bisect_left(self._ticks, self.best)][::-1]
-        return self._ticks[bisect_left(self._ticks, self.best + 1) :]
+            end = bisect_left(self._ticks, self.best)
+            return self._ticks[max(0, end - count) : end][::-1]
+        start = bisect_left(self._ticks, self.best + 1)
+        return self._ticks[start : start + count]
+
+    def ladder(self) -> Iterator[int]:
+        """Every shown price, best first."""
+        if self.best is not None:
+            yield self.best
+            yield from self.behind_best(len(self._ticks))
 
     def top(self, depth: int) -> list[tuple[int, int]]:
         """The best levels as (tick, lots)."""
         if self.best is None:
             return []
-        return [(self.best, self._best_lots), *((tick, self._lots[tick]) for tick in self.behind_best()[: depth - 1])]
+        return [(self.best, self._best_lots), *((tick, self._lots[tick]) for tick in self.behind_best(depth - 1))]
 
     def level_count(self) -> int:
         """Shown levels."""
-        return 0 if self.best is None else 1 + len(self.behind_best())
+        return 0 if self.best is None else 1 + len(self.behind_best(len(self._ticks)))
 
 
 class ShownBook:
@@ -152,10 +161,8 @@ class ShownBook:
     def match(self, taker: Resting, limit: int | None, cap: int | None, settlement: Settlement) -> None:
         """Eat the shown levels of the other side, best first."""
         side = self._sides[taker.side.opposite]
-        if side.best is None:
-            return
         spent = done = 0
-        for tick in [side.best, *side.behind_best()]:
+        for tick in side.ladder():
             if not taker.left or taker.gone or (limit is not None and (tick > limit if taker.buy else tick < limit)):
                 return
             offered = min(taker.left, side.available(tick))

@@ -8,18 +8,18 @@ _REMEMBERED = 100_000
 
 
 class Grid:
-    """Counts how many `step`s a decimal text is."""
+    """Counts how many `step`s a decimal text is. `known` remembers answers, within a limit."""
 
     def __init__(self, step: Decimal) -> None:
         self.step = step
         exponent = step.as_tuple().exponent
         self._places = max(0, -exponent) if isinstance(exponent, int) else 0
         self._units = int(step.scaleb(self._places))
-        self._known: dict[str, int | None] = {}
+        self.known: dict[str, int | None] = {}
 
     def count(self, text: str) -> int | None:
         """`text` as a whole number of steps; None when it is no plain, unsigned decimal number or lies off the grid."""
-        known = self._known
+        known = self.known
         if text in known:
             return known[text]
         if len(known) >= _REMEMBERED:

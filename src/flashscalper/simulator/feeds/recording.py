@@ -291,9 +291,10 @@ class _Reader:
 
     def _levels(self, field: str, levels: list[tuple[str, str]]) -> array[int]:
         flat = array("q")
+        ticks, lots = self._price.known, self._size.known
         for price, size in levels:
-            flat.append(self._tick(field, price))
-            flat.append(self._lots(field, size, zero=True))
+            flat.append(ticks.get(price) or self._tick(field, price))
+            flat.append(lots.get(size) or self._lots(field, size, zero=True))
         return flat
 
     def _wrong_shape(self, payload: bytes, error: msgspec.ValidationError) -> ConfigError:
