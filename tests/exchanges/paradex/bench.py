@@ -22,6 +22,7 @@ from flashscalper.exchanges.base import (
     TimerDue,
 )
 from flashscalper.exchanges.paradex.client import ParadexClient
+from flashscalper.exchanges.paradex.responses import claims_from
 from flashscalper.exchanges.paradex.settings import BookFeed, Environment, ParadexSettings
 from flashscalper.exchanges.paradex.signing import KeyedHashSigner
 from flashscalper.model.events import Event
@@ -171,6 +172,7 @@ class Bench:
         self.now = START
         self.events: list[Event] = []
         self.requests: list[HttpRequest] = []
+        self.late: list[HttpRequest] = []
         self.frames: list[tuple[str, dict[str, Any]]] = []
         self.open: dict[str, str] = {}
         self.closed: list[str] = []
@@ -318,7 +320,14 @@ class Bench:
             answer["result"] = {"channel": params.get("channel", "")}
         self.take(Frame(conn, json.dumps(answer).encode()))
 
+    def _note_late(self, request: HttpRequest) -> None:
+        """Keep requests that carry a token past its end."""
+        bearer = dict(request.headers).get("Authorization", "").removeprefix("Bearer ")
+        if bearer and claims_from(bearer).exp * SECOND <= self.now:
+            self.late.append(request)
+
     def _answer_http(self, request: HttpRequest) -> None:
+        self._note_late(request)
         path = request.url.removeprefix(REST).split("?")[0]
         best = max((prefix for prefix in self.routes if path.startswith(prefix)), key=len, default="")
         route = self.routes.get(best, (404, {"error": "NOT_FOUND", "message": path}))

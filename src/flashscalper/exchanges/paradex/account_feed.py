@@ -42,10 +42,10 @@ class AccountFeed:
         self._over_socket = trades and desk.settings.order_entry is OrderEntry.WEBSOCKET
         self._healthy = False
         self._told: dict[str, bool] = {}
-        self.entries = Link(desk, ENTRIES, desk.settings.ws_url, data_counts=False)
+        self.entries = Link(desk, ENTRIES, desk.settings.socket_url, data_counts=False)
         self.entries.set_up = self._set_up_entries
         self.entries.on_lost = self._lost
-        self.protection = Link(desk, PROTECTION, desk.settings.ws_url, data_counts=False)
+        self.protection = Link(desk, PROTECTION, desk.settings.socket_url, data_counts=False)
         self.protection.set_up = self._set_up_protection
         self.protection.on_lost = self._lost
         session.on_health = self._token_health
@@ -64,11 +64,11 @@ class AccountFeed:
 
     def take(self, link: Link, data: bytes, binary: bool, now: int) -> None:  # noqa: FBT001 - the frame's own field
         """One frame of a private socket."""
-        link.heard(now)
-        if binary:
-            self._desk.trouble(link.name, "a binary frame on a socket that speaks JSON")
-            return
+        link.heard_at = now
         try:
+            if binary:
+                self._desk.events.extend(self._frames.read_binary(data))
+                return
             envelope = responses.decode("frame", wire.Envelope, data)
             if envelope.method == "subscription" and envelope.params is not None:
                 self._desk.events.extend(self._frames.read(envelope.params.channel, bytes(envelope.params.data)))

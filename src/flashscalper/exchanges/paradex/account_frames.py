@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from flashscalper.exchanges.paradex import responses, wire
+from flashscalper.exchanges.paradex import account_sbe, responses, sbe, wire
 from flashscalper.model.errors import ProtocolError
 from flashscalper.model.events import (
     BalanceUpdate,
@@ -47,6 +47,20 @@ class AccountFrames:
             return [BalanceUpdate(responses.account_from(responses.decode(channel, wire.AccountResult, data)))]
         if kind == "tradebusts":
             return _bust(responses.decode(channel, wire.TradebustResult, data))
+        return []
+
+    def read_binary(self, data: bytes) -> list[Event]:
+        """The events of one SBE push; empty for other templates and other markets. Raises ProtocolError."""
+        message = sbe.decode_frame(data)
+        if isinstance(message, sbe.SbeOrder):
+            return self._order(account_sbe.order_result(message))
+        if isinstance(message, sbe.SbeFill):
+            return self._fill(account_sbe.fill_result(message))
+        if isinstance(message, sbe.SbePosition):
+            symbol = self._symbol_of.get(message.market)
+            return [] if symbol is None else [PositionUpdate(account_sbe.position_from(message, symbol))]
+        if isinstance(message, sbe.SbeAccount):
+            return [BalanceUpdate(account_sbe.account_from(message))]
         return []
 
     def _order(self, result: wire.OrderResult) -> list[Event]:

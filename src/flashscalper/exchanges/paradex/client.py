@@ -84,6 +84,7 @@ class ParadexClient:
         rest.tokens = self._session
         self._rules = Rules(desk, rest, clock)
         self._market = MarketFeed(desk, rest)
+        self._market_link = self._market.link
         self._account = AccountFeed(desk, self._session, trades=trades)
         self._reads = AccountReads(desk, rest)
         self._klines = KlineReads(desk, rest)
@@ -181,14 +182,13 @@ class ParadexClient:
         return (self._market.link, self._account.entries, self._account.protection)
 
     def _take_frame(self, frame: Frame, now: int) -> None:
+        """Frames of sockets that we gave up find nobody."""
         conn = frame.conn
-        if self._desk.stopped:
-            return
-        if conn == self._market.link.conn and self._market.link.alive:
+        if conn == self._market_link.conn:
             self._market.take(frame.data, frame.binary, now)
             return
         for link in self._account.links:
-            if conn == link.conn and link.alive:
+            if conn == link.conn:
                 self._account.take(link, frame.data, frame.binary, now)
 
     def _take(self, message: Incoming, now: int) -> None:

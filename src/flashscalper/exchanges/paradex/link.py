@@ -48,7 +48,8 @@ class Link:
         self._serial = 0
         self._attempts = 0
         self._wanted = False
-        self._heard_at = 0
+        self.heard_at = 0
+        """When the last data frame came; whoever takes frames sets it."""
         self._ready_at = 0
         self._pending: dict[int, tuple[RpcDone, Alarm]] = {}
         self._watch: Alarm | None = None
@@ -56,6 +57,7 @@ class Link:
         self._ping_alarm: Alarm | None = None
         self.state = LinkState.DOWN
         self.conn = ""
+        """Our name of the socket that counts now; empty when there is none."""
         self.set_up: Callable[[int], Flow] = _no_set_up
         self.on_lost: Callable[[str, int], None] = _nobody
 
@@ -63,11 +65,6 @@ class Link:
     def ready(self) -> bool:
         """Set up and alive as far as we know."""
         return self.state is LinkState.READY
-
-    @property
-    def alive(self) -> bool:
-        """Frames of this socket count."""
-        return self.state is LinkState.READY or self.state is LinkState.SETTING_UP
 
     # ---- life ----
 
@@ -96,6 +93,7 @@ class Link:
         if self.state is not LinkState.DOWN:
             self._desk.out.append(CloseSocket(self.conn, "stop"))
             self.state = LinkState.DOWN
+            self.conn = ""
         self._pending.clear()
 
     def opened(self, now: int) -> None:
@@ -103,7 +101,7 @@ class Link:
         if self.state is not LinkState.OPENING:
             return
         self.state = LinkState.SETTING_UP
-        self._heard_at = now
+        self.heard_at = now
         self._guard(now, self._desk.settings.handshake_timeout_s, "set-up took too long")
         self._watch_from(now)
         self._desk.run(self.set_up(now), now)
@@ -123,15 +121,11 @@ class Link:
         """The set-up needs longer for a good reason (a back-fill has its own deadlines)."""
         self._guard(now, delay_s, "set-up took too long")
 
-    def heard(self, now: int) -> None:
-        """A data frame came."""
-        self._heard_at = now
-
     def pong(self, now: int) -> None:
         """The other side answered our ping."""
         _cancel(self._ping_alarm)
         if not self._data_counts:
-            self._heard_at = now
+            self.heard_at = now
 
     def _guard(self, now: int, delay_s: float, reason: str) -> None:
         _cancel(self._setup_alarm)
@@ -140,6 +134,7 @@ class Link:
     def _lost(self, reason: str, now: int) -> None:
         was_ready = self.state is LinkState.READY
         self.state = LinkState.DOWN
+        self.conn = ""
         for alarm in (self._watch, self._setup_alarm, self._ping_alarm):
             _cancel(alarm)
         if was_ready and now - self._ready_at >= _STEADY_US:
@@ -169,11 +164,11 @@ class Link:
     def _watch_from(self, now: int) -> None:
         settings = self._desk.settings
         limit_s = settings.dead_feed_s if self._data_counts else settings.ping_every_s
-        self._watch = self._desk.alarms.at(max(now + 1, self._heard_at + int(limit_s * SECOND_US)), self._check)
+        self._watch = self._desk.alarms.at(max(now + 1, self.heard_at + int(limit_s * SECOND_US)), self._check)
 
     def _check(self, now: int) -> None:
         settings = self._desk.settings
-        silent_us = now - self._heard_at
+        silent_us = now - self.heard_at
         if self._data_counts:
             if silent_us >= int(settings.dead_feed_s * SECOND_US):
                 self.close(now, f"no data for {settings.dead_feed_s} s")

@@ -38,7 +38,7 @@ class MarketFeed:
         self._resyncing: set[str] = set()
         self._repaired_at: dict[str, int] = {}
         self._told_ready = False
-        self.link = Link(desk, STREAM, desk.settings.public_ws_url, data_counts=True)
+        self.link = Link(desk, STREAM, desk.settings.socket_url, data_counts=True)
         self.link.set_up = self._set_up
         self.link.on_lost = self._lost
 
@@ -49,13 +49,13 @@ class MarketFeed:
         try:
             event = self._frames.read_binary(data) if binary else self._frames.read_json(data)
         except ProtocolError as error:
-            self.link.heard(now)
+            self.link.heard_at = now
             self._damaged(template_channel(data) if binary else channel_of(data), error, now)
             return
         if event is None:
             self._other(data, binary, now)
             return
-        self.link.heard(now)
+        self.link.heard_at = now
         if type(event) is Trade:
             self._gaps.take(event)
         elif type(event) is BookChange:
@@ -76,7 +76,7 @@ class MarketFeed:
     def _other(self, data: bytes, binary: bool, now: int) -> None:  # noqa: FBT001
         """Acknowledgements, errors, and pushes of markets that are not ours (the busy one)."""
         if binary or self._frames.is_push(data):
-            self.link.heard(now)
+            self.link.heard_at = now
             return
         try:
             envelope = responses.decode("frame", wire.Envelope, data)
@@ -97,7 +97,7 @@ class MarketFeed:
         if self._frames.is_push(data):
             self.take(data, False, now)
         else:
-            self.link.heard(now)
+            self.link.heard_at = now
 
     # ---- damage ----
 
@@ -118,7 +118,10 @@ class MarketFeed:
 
     def resync(self, symbol: str, reason: str, now: int) -> None:
         """Subscribe the book of `symbol` anew; its changes are dropped until the new snapshot."""
-        if self._desk.settings.book is BookFeed.NONE or symbol in self._resyncing or not self.link.ready:
+        if self._desk.settings.book is BookFeed.NONE or symbol not in self._doors:
+            self._desk.trouble("book", f"{symbol}: there is no book to resync ({reason})")
+            return
+        if symbol in self._resyncing or not self.link.ready:
             return
         self._desk.trouble("book", f"{symbol}: resync ({reason})")
         self._resyncing.add(symbol)

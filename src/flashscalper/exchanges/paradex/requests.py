@@ -147,10 +147,14 @@ def auth(signer: ParadexSigner, at_s: int, *, interactive: bool) -> Call:
     return Call("POST", f"/auth/{signer.public_key}", Group.AUTH, query, b"", headers)
 
 
-def onboarding(signer: ParadexSigner) -> Call:
-    """Register the account; the exchange takes a repetition. We know no Ethereum address, and none is checked (2.5)."""
+def onboarding(signer: ParadexSigner, ethereum_account: str) -> Call:
+    """Register the account; the exchange takes a repetition.
+
+    The Ethereum address is required but not checked against the key (section 2.5); without one, the last 20 bytes of the
+    account's address stand in.
+    """
     headers = (
-        ("PARADEX-ETHEREUM-ACCOUNT", signer.account),
+        ("PARADEX-ETHEREUM-ACCOUNT", ethereum_account or "0x" + signer.account.removeprefix("0x").zfill(40)[-40:]),
         ("PARADEX-STARKNET-ACCOUNT", signer.account),
         ("PARADEX-STARKNET-SIGNATURE", signer.sign_onboarding()),
     )

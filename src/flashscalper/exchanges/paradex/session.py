@@ -114,7 +114,9 @@ class Session:
 
     def _onboarding(self) -> Ask:
         assert self._signer is not None
-        return self._rest.ask(requests.onboarding(self._signer), self._desk.settings.auth_timeout_s)
+        return self._rest.ask(
+            requests.onboarding(self._signer, self._desk.settings.ethereum_account), self._desk.settings.auth_timeout_s
+        )
 
     def _accept(self, body: bytes, asked_at: int, now: int) -> None:
         token = responses.decode("POST /auth", wire.AuthResult, body).jwt_token

@@ -81,6 +81,7 @@ class ParadexSettings(msgspec.Struct, frozen=True, kw_only=True):
     read_only: bool = False
     interactive: bool = False
     onboard: bool = False
+    ethereum_account: str = ""
     sbe: bool = True
     sbe_version: int = 2
     book: BookFeed = BookFeed.DELTAS
@@ -157,8 +158,8 @@ class ParadexSettings(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigError(field, chain_id, ", ".join(accepted))
 
     @property
-    def public_ws_url(self) -> str:
-        """Address of the public socket; SBE is asked for in the query (paradex.md section 5.9)."""
+    def socket_url(self) -> str:
+        """Address of every socket. SBE is asked for in the query, also where payloads stay JSON (paradex.md section 5.9)."""
         return f"{self.ws_url}?sbeSchemaId=1&sbeSchemaVersion={self.sbe_version}" if self.sbe else self.ws_url
 
 
