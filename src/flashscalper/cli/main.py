@@ -1,0 +1,105 @@
+"""The command line: every verb, its options and its exit codes; the work is done in the modules named after the verbs.
+
+Exit codes: 0 done, 1 it ran and something is wrong (said on the last line), 2 bad input (one line, nothing was written),
+130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flashscalper.model.errors import ConfigError, FlashScalperError
+
+EXIT_WRONG = 1
+EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="flashscalper",
+    help="Scalp perpetual futures on decentralised exchanges. Start with `flashscalper demo`: no account, no network.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+Seed = Annotated[
+    int, typer.Option(help="Seed of the synthetic market and of the latency; the same seed gives the same run.")
+]
+Markets = Annotated[str, typer.Option(help="Symbols separated by commas; default: all that the feed has.")]
+FeedName = Annotated[str, typer.Option("--feed", help="`synthetic`, or the path of a recording (.jsonl or .jsonl.gz).")]
+
+
+def run() -> None:
+    """Run the command line and turn errors into one line and an exit code."""
+    try:
+        code = app(standalone_mode=False)
+    except ConfigError as error:
+        sys.exit(_say(str(error), EXIT_BAD_INPUT))
+    except FlashScalperError as error:
+        sys.exit(_say(str(error), EXIT_WRONG))
+    except typer.Abort:
+        sys.exit(EXIT_INTERRUPTED)
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # a usage error of the option parser says itself what was wrong
+            raise
+        sys.exit(_say(error.format_message(), EXIT_BAD_INPUT))
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say(line: str, code: int) -> int:
+    sys.stderr.write(f"flashscalper: {' '.join(line.split())}\n")
+    return code
+
+
+@app.command()
+def demo(
+    *,
+    seconds: Annotated[float, typer.Option(help="How many market seconds to trade.")] = 600.0,
+    speed: Annotated[str, typer.Option(help="1 and 10 run over real sockets, `max` in memory as fast as it goes.")] = "10",
+    feed: FeedName = "synthetic",
+    seed: Seed = 1,
+    markets: Markets = "",
+    interval: Annotated[str, typer.Option(help="Kline interval that the strategy looks at.")] = "5s",
+    runs: Annotated[Path, typer.Option(help="Where the run's folder is made.")] = Path("runs"),
+    json: Json = False,
+) -> int:
+    """Watch the scalper trade on the built-in exchange: no account, no network.
+
+    Example: flashscalper demo --speed max --seed 7
+    """
+    from flashscalper.cli.demo import DemoOptions
+    from flashscalper.cli.demo import demo as run_demo
+
+    return run_demo(
+        DemoOptions.parse(
+            seconds=seconds, speed=speed, feed=feed, seed=seed, markets=markets, interval=interval, runs=runs, json=json
+        )
+    )
+
+
+@app.command()
+def sim(
+    *,
+    host: Annotated[str, typer.Option(help="Loopback address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port for REST and WebSocket; 0 takes a free one.")] = 8787,
+    feed: FeedName = "synthetic",
+    seed: Seed = 1,
+    markets: Markets = "",
+    balance: Annotated[str, typer.Option(help="USDC that a new account gets.")] = "10000",
+) -> int:
+    """Run the exchange in a box: the Paradex protocol on loopback, for any client.
+
+    Prints one JSON line with its URLs when it is ready. Example: flashscalper sim --port 8787
+    """
+    from flashscalper.cli.sim import SimOptions
+    from flashscalper.cli.sim import sim as run_sim
+
+    return run_sim(SimOptions.parse(host=host, port=port, feed=feed, seed=seed, markets=markets, balance=balance))

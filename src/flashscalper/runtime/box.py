@@ -1,0 +1,44 @@
+"""The exchange in a box, put together: a feed, the exchange that it moves, and the Paradex server in front of it."""
+
+from __future__ import annotations
+
+import hashlib
+from decimal import Decimal
+from random import Random
+from typing import Final, NamedTuple
+
+from flashscalper.exchanges.paradex.signing import CurveVerifier, Verifier
+from flashscalper.model.secrets import Secret
+from flashscalper.runtime.pump import FeedPump
+from flashscalper.simulator.exchange import Exchange
+from flashscalper.simulator.feeds.base import Feed
+from flashscalper.simulator.paradex_server.server import ParadexServer
+from flashscalper.simulator.paradex_server.settings import ServerSettings
+from flashscalper.simulator.rules import ExchangeRules
+
+CHAIN_ID: Final = "PRIVATE_SN_POTC_SEPOLIA"
+"""Paradex's testnet: a simulator never speaks for the prod chain."""
+
+
+class Box(NamedTuple):
+    """The parts of one simulated exchange. `server` speaks, `exchange` can be asked directly, `pump` releases the feed."""
+
+    exchange: Exchange
+    server: ParadexServer
+    pump: FeedPump
+
+
+def box_settings(*, seed: int, base_url: str, balance: Decimal, verifier: Verifier | None = None) -> ServerSettings:
+    """Server settings of a box; its token secret follows from the seed, which is fine for an exchange without money."""
+    secret = Secret(hashlib.sha256(f"token/{seed}".encode()).hexdigest())
+    return ServerSettings(
+        jwt_secret=secret, base_url=base_url, balance=balance, verify_signatures=verifier or CurveVerifier(CHAIN_ID)
+    )
+
+
+def open_box(feed: Feed, settings: ServerSettings, *, seed: int, started_at: int, rules: ExchangeRules | None = None) -> Box:
+    """An exchange at `started_at` with the feed's markets and history. Same arguments, same exchange."""
+    exchange = Exchange.for_feed(feed, rules or ExchangeRules(), started_at)
+    dice = Random(f"server/{seed}")  # noqa: S311 - node ids and the like, not secrets
+    server = ParadexServer(exchange, settings, dice, started_at)
+    return Box(exchange, server, FeedPump(feed, exchange, server))
