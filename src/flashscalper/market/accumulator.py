@@ -79,6 +79,7 @@ class Accumulator:
         volume, quote_volume = self.volume, self.quote_volume
         buy_volume, buy_quote_volume = self.taker_buy_volume, self.taker_buy_quote_volume
         price = first.price
+        buy = _BUY
         for trade in trades:
             price = trade.price
             size = trade.size
@@ -89,7 +90,7 @@ class Accumulator:
                 low = price
             volume += size
             quote_volume += quote
-            if trade.side is _BUY:
+            if trade.side is buy:
                 buy_volume += size
                 buy_quote_volume += quote
         self.high, self.low, self.close = high, low, price

@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 CLOSE_DELAY_US: Final = 250_000
 _BLOCK: Final = 64
 _NEVER: Final = 2**63
-_MAX_EVENTS: Final = 10_000
 _by_id = attrgetter("id")
 
 
@@ -104,14 +103,16 @@ class KlineBuilder:
         self._inbox: list[Trade] = []
         self._room = 1
         self._begun = False
+        self._waiting: list[Trade] = []
+        self._waiting_ids: list[int] = []
         self._folded_id = self._forgotten_id = -1
         self._known_ids: list[int] = []
         self._remembered_ids = remembered_ids
         self._newest_at = self._clock = -1
         self._whole_since = self._held_since = _NEVER
-        self._closed: deque[KlineEvent] = deque(maxlen=_MAX_EVENTS)
+        self._closed: deque[KlineEvent] = deque(maxlen=4 * history * len(self._tracks))
         self._revisions: dict[tuple[int, int], Revision] = {}
-        self._due = _NEVER
+        self._closes_at = self._due = _NEVER
         if started_at is not None:
             self.stream_ready(started_at)
 
@@ -176,7 +177,7 @@ class KlineBuilder:
         """
         track = self._track(interval)
         self._sort_inbox()
-        self._fold(len(self._inbox))
+        self._fold(len(self._waiting))
         fresh = track.seed(klines, self._whole_since)
         self._reschedule()
         return fresh
@@ -218,51 +219,59 @@ class KlineBuilder:
             if self._whole_since == self._held_since == _NEVER:
                 self._whole_since = first_at + 1
             self._begin(first_at)
+            self._reschedule()
         self._sort_inbox()
-        self._fold(len(self._inbox) - self._reorder)
-        self._room = self._reorder + _BLOCK
-        if not self._timer_only:
-            self._close_until(self._newest() - self._delay)
-        self._reschedule()
+        self._room = _BLOCK
+        self._fold(len(self._waiting) - self._reorder)
+        if self._newest_at >= self._closes_at and not self._timer_only:
+            self._close_until(self._newest_at - self._delay)
+            self._reschedule()
 
     def _sort_inbox(self) -> None:
-        """Put the inbox in strict id order, all newer than what is counted; repeated and late trades leave it."""
+        """Move what has come to the waiting trades: those are in strict id order and newer than all that is counted."""
         inbox = self._inbox
-        ids = [trade.id for trade in inbox]
-        if not ids or (ids[0] > self._folded_id and all(map(lt, ids, islice(ids, 1, None)))):
+        if not inbox:
             return
-        fresh: dict[int, Trade] = {}
-        late: list[Trade] = []
-        for trade in inbox:
+        self._room -= len(inbox)  # so that looking in between does not change when trades are counted
+        ids = [trade.id for trade in inbox]
+        newest_id = self._waiting_ids[-1] if self._waiting_ids else self._folded_id
+        if ids[0] > newest_id and all(map(lt, ids, islice(ids, 1, None))):
+            self._waiting += inbox
+            self._waiting_ids += ids
+        else:
+            self._merge(inbox)
+        inbox.clear()
+
+    def _merge(self, trades: list[Trade]) -> None:
+        known = dict(zip(self._waiting_ids, self._waiting, strict=True))
+        for trade in trades:
             if trade.id <= self._folded_id:
-                late.append(trade)
-            elif fresh.setdefault(trade.id, trade) is not trade:
+                self._take_late(trade)
+            elif known.setdefault(trade.id, trade) is not trade:
                 self.repeated_count += 1
-        self._room -= len(inbox) - len(fresh)
-        inbox[:] = sorted(fresh.values(), key=_by_id)
-        for trade in late:
-            self._take_late(trade)
+        self._waiting = sorted(known.values(), key=_by_id)
+        self._waiting_ids = [trade.id for trade in self._waiting]
 
     def _fold(self, count: int) -> None:
-        """Count the first `count` trades of the sorted inbox."""
+        """Count the first `count` waiting trades."""
         if count <= 0:
             return
-        trades = self._inbox[:count]
-        del self._inbox[:count]
+        trades, ids = self._waiting[:count], self._waiting_ids[:count]
+        del self._waiting[:count], self._waiting_ids[:count]
         times = [trade.traded_at for trade in trades]
         earliest, latest = min(times), max(times)
         self._newest_at = max(self._newest_at, latest)
-        self._folded_id = trades[-1].id
-        self._know(trades)
+        self._folded_id = ids[-1]
+        self._know(ids)
         for track in self._direct:
             for trade in track.fold(trades, earliest, latest):
                 self._late(track, trade)
 
-    def _know(self, trades: Sequence[Trade]) -> None:
+    def _know(self, ids: list[int]) -> None:
         known = self._known_ids
-        known.extend([trade.id for trade in trades])
+        known += ids
         spare = len(known) - self._remembered_ids
-        if spare > _BLOCK:
+        if spare > self._remembered_ids:
             self._forgotten_id = known[spare - 1]
             del known[:spare]
 
@@ -299,8 +308,8 @@ class KlineBuilder:
 
     def _close_until(self, until: int) -> None:
         cut = max(track.floor(until) for track in self._direct)
-        inbox = self._inbox
-        self._fold(next((count for count in range(len(inbox), 0, -1) if inbox[count - 1].traded_at < cut), 0))
+        waiting = self._waiting
+        self._fold(next((count for count in range(len(waiting), 0, -1) if waiting[count - 1].traded_at < cut), 0))
         closed: list[Kline] = []
         for track in self._direct:
             for kline, part in track.close(until, self._whole_since):
@@ -315,14 +324,12 @@ class KlineBuilder:
         self._closed.extend(map(KlineClosed, closed))
 
     def _reschedule(self) -> None:
-        if self._closed or self._revisions:
-            self._due = min(self._due, self._clock)
-            return
-        nexts = [track.closed_until + track.length for track in self._tracks.values() if track.closed_until is not None]
-        self._due = min(nexts) + self._delay if nexts else _NEVER
+        ends = [track.closed_until + track.length for track in self._tracks.values() if track.closed_until is not None]
+        self._closes_at = min(ends) + self._delay if ends else _NEVER
+        self._due = min(self._closes_at, self._clock) if self._closed or self._revisions else self._closes_at
 
     def _newest(self) -> int:
-        return max([self._newest_at, *[trade.traded_at for trade in self._inbox]])
+        return max([self._newest_at, *[trade.traded_at for trade in self._waiting]])
 
     def _track(self, interval: str) -> KlineTrack:
         track = self._tracks.get(interval)
@@ -334,8 +341,9 @@ class KlineBuilder:
         """The track to read from, with everything counted that has come."""
         track = self._track(interval)
         self._sort_inbox()
-        if not self._timer_only:
-            self._close_until(self._newest() - self._delay)
+        newest = self._newest()
+        if newest >= self._closes_at and not self._timer_only:
+            self._close_until(newest - self._delay)
             self._reschedule()
         return track
 
@@ -361,7 +369,7 @@ class KlineBuilder:
         """A copy of the kline under construction, with what waits in the inbox and in open minutes."""
         known = track.open.get(open_at)
         part = known.copy() if known else Accumulator(open_at, open_at + track.length)
-        waiting = [trade for trade in self._inbox if open_at <= trade.traded_at < part.close_at]
+        waiting = [trade for trade in self._waiting if open_at <= trade.traded_at < part.close_at]
         if track.length <= MINUTE_US:
             if waiting:
                 part.add(waiting)
