@@ -13,7 +13,13 @@ from decimal import Decimal
 from typing import NoReturn
 
 from flashscalper.exchanges.paradex.signing.signer import parse_signature
-from flashscalper.exchanges.paradex.signing.typed_data import order_amount, order_terms, parse_hex, truncated_amount
+from flashscalper.exchanges.paradex.signing.typed_data import (
+    check_chain_id,
+    order_amount,
+    order_terms,
+    parse_hex,
+    truncated_amount,
+)
 from flashscalper.model.errors import FlashScalperError
 from flashscalper.model.orders import OrderType, Side
 from flashscalper.model.secrets import Secret
@@ -26,7 +32,7 @@ class KeyedHashSigner:
 
     def __init__(self, account: str, private_key: Secret, chain_id: str) -> None:
         self._account = f"{parse_hex('account', account):#x}"
-        self._chain_id = chain_id
+        self._chain_id = check_chain_id(chain_id)
         self._public_key = keyed_public_key(private_key)
 
     @property
@@ -90,7 +96,7 @@ class KeyedHashVerifier:
     """Verifies what `KeyedHashSigner` signed on the same chain."""
 
     def __init__(self, chain_id: str) -> None:
-        self._chain_id = chain_id
+        self._chain_id = check_chain_id(chain_id)
 
     def verify_order(
         self,

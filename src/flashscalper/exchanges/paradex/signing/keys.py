@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from flashscalper.exchanges.paradex.signing.backends import Backend, default_backend
 from flashscalper.exchanges.paradex.signing.curve import CURVE_ORDER
 from flashscalper.exchanges.paradex.signing.pedersen import hash_chain
-from flashscalper.exchanges.paradex.signing.typed_data import keccak256, parse_hex, short_string, starknet_keccak
+from flashscalper.exchanges.paradex.signing.typed_data import HEX_DIGITS, keccak256, parse_hex, short_string, starknet_keccak
 from flashscalper.model.errors import ConfigError
 from flashscalper.model.secrets import Secret
 
@@ -167,7 +167,7 @@ def _hex_scalar(field: str, key: Secret) -> int:
     text = key.reveal().strip()
     digits = text[2:] if text[:2] in ("0x", "0X") else text
     long_enough = len(digits) >= (60 if digits is text else 1)
-    if not long_enough or len(digits) > 64 or not set(digits) <= set("0123456789abcdefABCDEF"):
+    if not long_enough or len(digits) > 64 or not HEX_DIGITS.issuperset(digits):
         raise ConfigError(field, key, "a private key as 0x and up to 64 hexadecimal digits")
     value = int(digits, 16)
     if value == 0:

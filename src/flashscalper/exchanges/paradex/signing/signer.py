@@ -17,6 +17,7 @@ from flashscalper.exchanges.paradex.signing.backends import Backend, default_bac
 from flashscalper.exchanges.paradex.signing.keys import parse_private_key
 from flashscalper.exchanges.paradex.signing.typed_data import (
     Messages,
+    check_chain_id,
     order_amount,
     order_terms,
     parse_hex,
@@ -189,7 +190,7 @@ class CurveVerifier:
     def __init__(self, chain_id: str, *, backend: Backend | None = None) -> None:
         self._backend = backend or default_backend()
         engine = self._backend.pedersen
-        Messages(0, chain_id, engine)  # refuses an unknown chain id now, not at the first request
+        check_chain_id(chain_id)
         self._messages = lru_cache(KEPT_ACCOUNTS)(lambda account: Messages(account, chain_id, engine))
 
     def verify_order(

@@ -30,6 +30,7 @@ CHAIN_IDS: Final = (
 AMOUNT_SCALE: Final = 8
 """Sizes and prices are signed as integers of 10^-8."""
 
+HEX_DIGITS: Final = frozenset("0123456789abcdefABCDEF")
 _AMOUNT_BOUND: Final = Decimal(10) ** 30
 _EXACT: Final = Context(prec=200)
 
@@ -40,6 +41,13 @@ ORDER_TYPE: Final = "Order(timestamp:felt,market:felt,side:felt,orderType:felt,s
 MODIFY_TYPE: Final = "ModifyOrder(timestamp:felt,market:felt,side:felt,orderType:felt,size:felt,price:felt,id:felt)"
 
 _SIDES: Final = {Side.BUY: 1, Side.SELL: 2}
+
+
+def check_chain_id(chain_id: str) -> str:
+    """The chain id if Paradex and its SDK know it; ConfigError otherwise."""
+    if chain_id not in CHAIN_IDS:
+        raise ConfigError("chain id", chain_id, ", ".join(CHAIN_IDS))
+    return chain_id
 
 
 def keccak256(data: bytes) -> bytes:
@@ -124,8 +132,7 @@ class Messages:
     """Message hashes of one account on one chain. Everything constant is hashed when it is first needed, then kept."""
 
     def __init__(self, account: int, chain_id: str, engine: PedersenHash) -> None:
-        if chain_id not in CHAIN_IDS:
-            raise ConfigError("chain id", chain_id, ", ".join(CHAIN_IDS))
+        check_chain_id(chain_id)
         self._engine = engine
         domain = hash_chain(engine, [starknet_keccak(DOMAIN_TYPE), short_string("Paradex"), short_string(chain_id), 1])
         prefix = 0
@@ -184,10 +191,9 @@ def subkey_registration(engine: PedersenHash, account: int, public_key: int, tim
 
 def parse_hex(field: str, text: str) -> int:
     """A 0x number in the field's range (addresses, public keys). ConfigError naming the field otherwise."""
-    try:
-        value = int(text, 16) if text[:2] in ("0x", "0X") else -1
-    except ValueError:
-        value = -1
-    if not 0 <= value < FIELD_PRIME:
-        raise ConfigError(field, text, "0x and up to 64 hexadecimal digits, below the field's prime")
-    return value
+    digits = text[2:] if text[:2] in ("0x", "0X") else ""
+    if 0 < len(digits) <= 64 and HEX_DIGITS.issuperset(digits):
+        value = int(digits, 16)
+        if value < FIELD_PRIME:
+            return value
+    raise ConfigError(field, text, "0x and up to 64 hexadecimal digits, below the field's prime")
