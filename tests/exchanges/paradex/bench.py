@@ -318,7 +318,7 @@ class Bench:
             answer["result"] = {"order": order_json(client_id=params.get("client_id", "fs-a-1"), type=params["type"])}
         else:
             answer["result"] = {"channel": params.get("channel", "")}
-        self.take(Frame(conn, json.dumps(answer).encode()))
+        self.take(Frame(conn, json.dumps(answer, separators=(",", ":")).encode()))
 
     def _note_late(self, request: HttpRequest) -> None:
         """Keep requests that carry a token past its end."""

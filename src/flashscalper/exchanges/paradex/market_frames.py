@@ -23,6 +23,8 @@ MarketEvent = Trade | BestQuote | BookChange | MarkPrice
 _INF: Final = float("inf")
 _CHANNEL: Final = b'"channel":"'
 _CHANNEL_AT: Final = len(_CHANNEL)
+_PUSH: Final = b'"params":{"channel":"'
+_PUSH_AT: Final = len(_PUSH)
 _PEEK: Final = 120
 _LONGEST: Final = 20
 _LATEST_MS: Final = 7_258_118_400_000
@@ -76,8 +78,8 @@ class MarketFrames:
         return None
 
     def _reader(self, data: bytes) -> Callable[[bytes], MarketEvent | None] | None:
-        start = data.find(_CHANNEL, 0, _PEEK) + _CHANNEL_AT
-        if start < _CHANNEL_AT:
+        start = data.find(_PUSH, 0, _PEEK) + _PUSH_AT
+        if start < _PUSH_AT:
             return None
         return self._readers.get(data[start : data.find(b".", start, start + _LONGEST)])
 
