@@ -30,11 +30,12 @@ def parse_client_id(client_id: str) -> tuple[int, int] | None:
 
 
 class ClientIds:
-    """Hands out the ids of one run. `started_at` in microseconds UTC."""
+    """Hands out the ids of one run. `started_at` in microseconds UTC; `last` is the last id handed out, ever."""
 
     def __init__(self, started_at: int, last: str = "") -> None:
         self._run = started_at // 1_000_000
         self._counter = 0
+        self.last = last
         self.resume_after(last)
 
     def resume_after(self, last: str) -> None:
@@ -42,6 +43,7 @@ class ClientIds:
         parsed = parse_client_id(last)
         if parsed is not None and parsed > (self._run, self._counter):
             self._run, self._counter = parsed
+            self.last = last
 
     def next_id(self) -> str:
         """The next id, at most 36 characters."""
@@ -49,6 +51,7 @@ class ClientIds:
         client_id = f"{PREFIX}{_base36(self._run)}-{self._counter}"
         if len(client_id) > LONGEST:
             raise OverflowError(f"client id {client_id!r} is longer than {LONGEST} characters")
+        self.last = client_id
         return client_id
 
 

@@ -91,7 +91,7 @@ _LIVE_ROWS: Final = {
     _H.SHOWN_OPEN: "          open         open         open         open         open",
     _H.SHOWN_FILLED: "        filled       filled       filled       filled       filled",
     _H.SHOWN_CANCELED: "      canceled     canceled     canceled     canceled     canceled",
-    _H.SHOWN_REFUSED: "       refused      refused      refused      refused      refused",
+    _H.SHOWN_REFUSED: "       refused      refused      refused      canceled     canceled",
     _H.FILLED_PART: "         open         open         open         open         open",
     _H.FILLED_WHOLE: "        filled       filled       filled       filled       filled",
     _H.NOT_FOUND: "           unknown      dead         dead         dead         dead",
@@ -134,8 +134,11 @@ ANSWERS: Final[Mapping[Verdict, Happening]] = MappingProxyType(
     }
 )
 
-REFUSAL_REASONS: Final = frozenset({"NOT_ENOUGH_MARGIN", "ORDER_EXCEEDS_POSITION_LIMIT"})
-"""Cancel reasons that are the exchange's risk check saying no, not an order that ended (paradex.md 6.1)."""
+REFUSAL_REASONS: Final = frozenset(
+    {"NOT_ENOUGH_MARGIN", "ORDER_EXCEEDS_POSITION_LIMIT", "PRICE_BAND_EXCEEDED", "REDUCE_ONLY_WOULD_INCREASE"}
+)
+"""Cancel reasons that are the exchange's risk check saying no to a new order. Paradex names the first two and has not
+published its list, so an order that was working and is closed with one of them counts as canceled."""
 
 
 def happening_of(order: Order) -> Happening:
@@ -182,8 +185,12 @@ class TrackedOrder(msgspec.Struct, kw_only=True):
     changed_at: int = 0
     cancel_reason: str = ""
     refusal: str = ""
+    triggered: bool = False
     canceling: bool = False
+    cancel_asked_at: int = 0
     modifying: ModifyOrder | None = None
+    modified_at: int = 0
+    owed_since: int = 0
     adopted: bool = False
 
     @property
@@ -238,12 +245,16 @@ class Orders:
         """Follow a new order. A client id is never used twice."""
         assert order.client_id not in self._all, f"client id {order.client_id} used twice"
         self._all[order.client_id] = order
-        self.refresh(order)
+        self.refresh(order, order.sent_at)
         if len(self._all) > self._kept:
             self._forget_oldest()
 
-    def refresh(self, order: TrackedOrder) -> None:
+    def refresh(self, order: TrackedOrder, now: int) -> None:
         """File the order as active or not, after any change to it."""
+        if order.owed == ZERO:
+            order.owed_since = 0
+        elif order.owed_since == 0:
+            order.owed_since = now
         if order.order_id:
             self._client_id_of[order.order_id] = order.client_id
         if order.settled:
@@ -255,10 +266,11 @@ class Orders:
         """Walk one step of the table; the record of it when the state changed."""
         before, after = order.state, LIFECYCLE[order.state, happening]
         order.state = after
+        order.triggered = order.triggered or (order.trigger_price is not None and after is OrderState.OPEN)
         if after not in LIVE:
             order.canceling = False
             order.modifying = None
-        self.refresh(order)
+        self.refresh(order, now)
         if after is before:
             return None
         order.changed_at = now
@@ -277,7 +289,7 @@ class Orders:
             order.updated_at = shown.updated_at
             order.size, order.price, order.trigger_price = shown.size, shown.price, shown.trigger_price
         if not fresh and shown.status is not OrderStatus.CLOSED and order.state in CONFIRMED:
-            self.refresh(order)
+            self.refresh(order, now)
             return None
         order.cancel_reason = shown.cancel_reason or order.cancel_reason
         return self.happen(order, happening, now, shown.cancel_reason)
@@ -289,11 +301,11 @@ class Orders:
         whole = order.filled + order.busted >= order.size
         return self.happen(order, Happening.FILLED_WHOLE if whole else Happening.FILLED_PART, now, detail)
 
-    def bust(self, order: TrackedOrder, size: Decimal) -> None:
+    def bust(self, order: TrackedOrder, size: Decimal, now: int) -> None:
         """A booked fill of `size` was taken back by the exchange."""
         order.filled -= size
         order.busted += size
-        self.refresh(order)
+        self.refresh(order, now)
 
     def _forget_oldest(self) -> None:
         """Drop the oldest settled tenth: the memory has a limit, the journal remembers."""

@@ -30,13 +30,15 @@ def fill_key(kind: FillKind, fill_id: str) -> str:
 
 
 class BookedFill(msgspec.Struct, kw_only=True):
-    """A fill in the fold: why it came (`role`, `reason` of its order), what it realised and the holding after it."""
+    """A fill in the fold: why it came (`role`, `reason` of its order), what it realised (booked, and by our own arithmetic)
+    and the holding after it."""
 
     fill: Fill
     role: OrderRole | None = None
     reason: str = ""
     foreign: bool = False
     realized_pnl: Decimal = ZERO
+    own_pnl: Decimal = ZERO
     after: Holding = Holding()
     closed: Trip | None = None
 
@@ -116,8 +118,11 @@ class Position:
         """Fold fills[start:] onto what stands before them; realised PnL is corrected by the difference."""
         holding = self._fills[start - 1].after if start else self._base
         for entry in self._fills[start:]:
-            reported = entry.fill.realized_pnl if self._reported_pnl and not entry.foreign else None
-            pnl, holding, closed = step(holding, entry.fill, reported)
+            entry.own_pnl, after, closed = step(holding, entry.fill)
+            pnl = entry.own_pnl
+            if self._reported_pnl and entry.fill.realized_pnl is not None and not entry.foreign:
+                pnl, after, closed = step(holding, entry.fill, entry.fill.realized_pnl)
+            holding = after
             self.realized += pnl - entry.realized_pnl
             entry.realized_pnl, entry.after, entry.closed = pnl, holding, closed
         self.holding = holding
@@ -198,14 +203,18 @@ class Ledger:
         """Whether the fill was booked or busted before."""
         return key in self._keys
 
+    def remember(self, key: str) -> None:
+        """This fill has been dealt with, whatever came of it."""
+        self._keys[key] = True
+        if len(self._keys) > KEEP_KEYS:
+            del self._keys[next(iter(self._keys))]
+
     def book(self, entry: BookedFill) -> Booked | None:
         """Book a fill once; None when it is known already (or was busted)."""
         key = fill_key(*entry.fill.key)
         if key in self._keys:
             return None
-        self._keys[key] = True
-        if len(self._keys) > KEEP_KEYS:
-            del self._keys[next(iter(self._keys))]
+        self.remember(key)
         return self.position(entry.fill.symbol).book(entry)
 
     def bust(self, key: str) -> Booked | None:
@@ -216,6 +225,10 @@ class Ledger:
             if taken is not None:
                 return taken
         return None
+
+    def drop(self, symbol: str) -> None:
+        """Forget a position that turned out not to be ours; its fills stay known."""
+        self._positions.pop(symbol, None)
 
     def pay(self, amount: Decimal) -> None:
         """A settled funding payment that no fill carries (exchanges that settle by the clock)."""

@@ -25,7 +25,7 @@ _TRADING: Final = {
     "demo": TradingSettings(
         risk=RiskLimits(symbol_loss_cooldown_s=0.0, max_consecutive_losses=1_000, max_daily_loss_share=0.2),
         entry=EntrySettings(style=EntryStyle.POST_ONLY_THEN_IOC, post_wait_s=1.0, max_slippage_bps=10.0),
-        sizing=SizingSettings(risk_per_trade=0.002, max_notional_share=0.3, max_exposure_share=2.1),
+        sizing=SizingSettings(risk_per_trade=0.002, max_notional_share=0.1, max_exposure_share=1.0),
         costs=CostSettings(report_only=True, hold_s=60),
     ),
 }

@@ -1,0 +1,173 @@
+"""The trading floor: everything the engine knows, in one place that its parts share.
+
+No decisions are made here; it answers questions that need more than one part: what could we lose at most, what are we worth,
+may this market be entered, how much of a position is ours to protect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from functools import partial
+
+from flashscalper.model.amounts import ZERO
+from flashscalper.model.commands import Command
+from flashscalper.model.events import ExchangeStatus, FeeClass
+from flashscalper.model.markets import Market
+from flashscalper.model.positions import AccountSummary, ExchangePosition, PositionSide
+from flashscalper.model.records import Note, Record
+from flashscalper.strategies.base import Strategy
+from flashscalper.trading.client_ids import ClientIds
+from flashscalper.trading.correlation import Correlations
+from flashscalper.trading.desk import Desk
+from flashscalper.trading.entry import Entry
+from flashscalper.trading.exposure import SymbolExposure, exposure_of
+from flashscalper.trading.limits import Surroundings
+from flashscalper.trading.market_state import MarketState
+from flashscalper.trading.orders import Orders
+from flashscalper.trading.positions import Ledger
+from flashscalper.trading.protection import Protection
+from flashscalper.trading.pursuit import Pursuit, in_doubt
+from flashscalper.trading.risk import CANCELED_BY_OTHERS, Risk, RiskCounters
+from flashscalper.trading.settings import TradingSettings
+
+Output = Command | Record
+ENTRY_STREAMS = ("market", "account")
+
+
+class Floor:
+    """State of one engine. `out` collects what is said and asked while one event is handled."""
+
+    def __init__(
+        self,
+        settings: TradingSettings,
+        markets: Mapping[str, Market],
+        strategies: Mapping[str, Strategy],
+        *,
+        ids: ClientIds,
+        started_at: int,
+        ledger: Ledger,
+        counters: RiskCounters | None,
+    ) -> None:
+        self.settings = settings
+        self.started_at = started_at
+        self.out: list[Output] = []
+        self.ledger = ledger
+        self.orders = Orders()
+        self.risk = Risk(settings.risk, self.tell, counters)
+        self.desk = Desk(ids, self.risk, self.orders, self.out, self.surroundings)
+        self.pursuit = Pursuit(settings.timing, self.desk, settings.protection.modify_answers_within_s)
+        self.markets: dict[str, MarketState] = {}
+        for symbol in sorted(markets):
+            failed = partial(self._exit_failed, symbol)
+            protection = Protection(symbol, settings.protection, self.desk, failed, self._meddled)
+            strategy = strategies.get(symbol)
+            self.markets[symbol] = MarketState(markets[symbol], strategy, settings, protection, started_at)
+        self.entries: dict[str, Entry] = {}
+        self.status = ExchangeStatus.OK
+        self.streams: dict[str, bool] = {"market": False, "account": False}
+        self.foreign: dict[str, Decimal] = {}
+        self.exchange_positions: dict[str, ExchangePosition] = {}
+        self.summary: AccountSummary | None = None
+        self.fee_class: FeeClass | None = None
+        self.flattening = ""
+        self.correlations = Correlations(settings.correlation)
+
+    def tell(self, record: Record) -> None:
+        """Say something for the journal."""
+        self.out.append(record)
+
+    def note(self, code: str, text: str, now: int, symbol: str = "") -> None:
+        """Say something that has no record of its own."""
+        self.out.append(Note(code=code, text=text, at=now, symbol=symbol))
+
+    def touch(self, symbol: str) -> None:
+        """This market is to be looked at again before the event is done."""
+        self.desk.touched.add(symbol)
+
+    # What could come of it
+
+    def exposure(self, symbol: str) -> SymbolExposure:
+        """The worst that may come of one market."""
+        state = self.markets[symbol]
+        return exposure_of(
+            symbol, self.ledger.holding(symbol).size, self.orders.active(symbol), price=state.price or ZERO,
+            margin_rate=state.margin_rate,
+        )  # fmt: skip
+
+    def exposures(self) -> dict[str, SymbolExposure]:
+        """The worst that may come of every market."""
+        return {symbol: self.exposure(symbol) for symbol in self.markets}
+
+    def surroundings(self, symbol: str) -> Surroundings:
+        """What the last gate compares an entry with."""
+        state = self.markets[symbol]
+        return Surroundings(
+            exposures=self.exposures(), equity=self.tradable_equity(), mark=state.mark_price, mid=state.mid,
+            open_orders=sum(1 for order in self.orders.all_active() if order.live),
+        )  # fmt: skip
+
+    def equity(self) -> Decimal:
+        """Cash and unrealised PnL by our own fold."""
+        marks = {symbol: price for symbol in self.ledger.open_symbols() if (price := self.markets[symbol].price) is not None}
+        return self.ledger.equity(marks)
+
+    def tradable_equity(self) -> Decimal:
+        """What sizes and limits are measured against: the lower of our own figure and the exchange's."""
+        own = self.equity()
+        return own if self.summary is None else min(own, self.summary.account_value)
+
+    # What may be done
+
+    @property
+    def can_send(self) -> bool:
+        """Whether the exchange takes market and stop orders at all."""
+        return self.status is ExchangeStatus.OK
+
+    def own_size(self, symbol: str) -> Decimal:
+        """Our signed position as far as the exchange really holds it: with foreign exposure the net may be smaller."""
+        size = self.ledger.holding(symbol).size
+        foreign = self.foreign.get(symbol, ZERO)
+        if not size or not foreign or (size > ZERO) is (foreign > ZERO):
+            return size
+        net = size + foreign
+        if net == ZERO or (net > ZERO) is not (size > ZERO):
+            return ZERO
+        return net
+
+    def entry_blocks(self, symbol: str, *, but: Entry | None = None) -> dict[str, str]:
+        """Why this market takes no entry now, by code; empty when it does. `but` is an entry that does not block itself."""
+        blocks = dict(self.markets[symbol].blocks)
+        foreign = self.foreign.get(symbol, ZERO)
+        if foreign:
+            blocks["foreign_exposure"] = f"{foreign} is not ours"
+        if in_doubt(self.orders.active(symbol)):
+            blocks["order_in_doubt"] = "an order is unknown or owes fills"
+        entry = self.entries.get(symbol)
+        if entry is not None and entry is not but:
+            blocks["entry_in_flight"] = "an entry is in flight"
+        if but is None and self.ledger.holding(symbol).size:
+            blocks["position_open"] = "a position is open"
+        if self.markets[symbol].protection.closing:
+            blocks["closing"] = "the position is being closed"
+        return blocks
+
+    def held_directions(self) -> dict[str, PositionSide]:
+        """Which way every open position and entry in flight points."""
+        held = {symbol: entry.direction for symbol, entry in self.entries.items()}
+        for symbol in self.ledger.open_symbols():
+            direction = self.ledger.holding(symbol).direction
+            if direction is not None:
+                held[symbol] = direction
+        return held
+
+    def _exit_failed(self, symbol: str, reason: str, now: int) -> None:
+        """A partial exit did not fill: its plan may ask again."""
+        state = self.markets[symbol]
+        if state.plan is not None:
+            state.plan.on_exit_failed(reason, now)
+            state.refresh_band()
+
+    def _meddled(self, text: str, now: int) -> None:
+        """Somebody else cancelled an order of ours."""
+        self.risk.hold(CANCELED_BY_OTHERS, text, now)

@@ -1,0 +1,179 @@
+"""What happens around the orders: streams, exchange status, clock, rules, fees, leverage, history of klines and trades."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from flashscalper.model.commands import FetchKlines, SetLeverage
+from flashscalper.model.events import (
+    ClockMeasured,
+    ExchangeStatus,
+    ExchangeStatusChanged,
+    FeesLearned,
+    KlineHistory,
+    LeverageRead,
+    MarketsListed,
+    StreamChanged,
+    TradeHistory,
+)
+from flashscalper.model.instants import MINUTE_US, SECOND_US, interval_us
+from flashscalper.trading.floor import Floor
+from flashscalper.trading.judging import Judging
+from flashscalper.trading.market_state import MarketState
+from flashscalper.trading.reconcile import Reconciler
+
+STATUS: Final = "exchange_status"
+CLOCK: Final = "clock"
+LEVERAGE: Final = "leverage"
+
+
+class Outside:
+    """Keeps what the engine knows of the world around its orders, and the reasons that it gives not to trade."""
+
+    def __init__(self, floor: Floor, judging: Judging, reconciler: Reconciler) -> None:
+        self._floor = floor
+        self._judging = judging
+        self._reconciler = reconciler
+        self._gapless: dict[str, bool] = {}
+        for stream in floor.streams:
+            floor.risk.hold(_stream_code(stream), "not ready yet", floor.started_at)
+
+    # Streams, status, clock
+
+    def on_stream(self, change: StreamChanged, now: int) -> None:
+        """A stream came or went. Without market data or account news nothing is opened."""
+        floor = self._floor
+        floor.streams[change.stream] = change.ready
+        if change.stream == "account":
+            floor.pursuit.healthy = change.ready
+            if not change.ready:
+                floor.pursuit.on_stream_lost()
+            self._reconciler.on_stream(ready=change.ready, now=now)
+        elif change.stream == "market":
+            self._on_market_stream(ready=change.ready, now=now)
+        if change.ready:
+            floor.risk.release(_stream_code(change.stream), now)
+        else:
+            floor.risk.hold(_stream_code(change.stream), change.reason or "lost", now)
+
+    def _on_market_stream(self, *, ready: bool, now: int) -> None:
+        for state in self._floor.markets.values():
+            if not ready:
+                state.book.clear()
+                self._gapless.pop(state.symbol, None)
+                if state.builder is not None:
+                    state.builder.stream_lost()
+            elif state.builder is not None:
+                gapless = self._gapless.pop(state.symbol, False)
+                state.builder.stream_ready(now, gapless=gapless)
+                if not gapless:
+                    self._fetch_history(state, now)
+
+    def on_status(self, change: ExchangeStatusChanged, now: int) -> None:
+        """The exchange opened, restricted or closed trading; stops and exits that waited act at once."""
+        floor = self._floor
+        floor.status = change.status
+        if change.status is ExchangeStatus.OK:
+            floor.risk.release(STATUS, now)
+        else:
+            floor.risk.release(STATUS, now)
+            floor.risk.hold(STATUS, str(change.status), now)
+        for symbol in floor.markets:
+            floor.touch(symbol)
+
+    def on_clock(self, measured: ClockMeasured, now: int) -> None:
+        """How far our clock is from the exchange's. Too far: no new risk; and lost orders are waited for longer."""
+        floor = self._floor
+        floor.pursuit.clock_error_us = abs(measured.offset_us) + measured.uncertainty_us
+        limit = floor.settings.risk.max_clock_error_s
+        if abs(measured.offset_us) > limit * SECOND_US:
+            floor.risk.hold(CLOCK, f"{measured.offset_us / SECOND_US:.3f} s off, at most {limit:g} s", now)
+        else:
+            floor.risk.release(CLOCK, now)
+
+    # Rules of the markets
+
+    def on_markets(self, listed: MarketsListed, now: int) -> None:
+        """The exchange's rules, at start and when they change."""
+        for market in listed.markets:
+            state = self._floor.markets.get(market.symbol)
+            if state is not None and state.market != market:
+                state.market = market
+                self._floor.note("rules_changed", f"tick {market.price_tick}, step {market.size_step}", now, market.symbol)
+
+    def on_fees(self, fees: FeesLearned, now: int) -> None:
+        """What our next orders pay: costs and the fee check use it."""
+        state = self._floor.markets.get(fees.symbol)
+        if state is None:
+            return
+        self._floor.fee_class = fees.fee_class
+        if (state.maker_fee, state.taker_fee) != (fees.maker, fees.taker):
+            state.maker_fee, state.taker_fee = fees.maker, fees.taker
+            self._floor.note("fees", f"maker {fees.maker}, taker {fees.taker} ({fees.fee_class})", now, fees.symbol)
+
+    def on_leverage(self, read: LeverageRead, now: int) -> None:
+        """Leverage and margin mode as they are: set when configured and flat, refused when a position is open."""
+        state = self._floor.markets.get(read.symbol)
+        if state is None:
+            return
+        state.leverage = read.leverage
+        wanted = self._floor.settings.margin
+        if wanted.leverage is None or (read.leverage, read.isolated) == (wanted.leverage, wanted.isolated):
+            state.blocks.pop(LEVERAGE, None)
+            return
+        state.blocks[LEVERAGE] = f"is {read.leverage}, wanted {wanted.leverage}{' isolated' if wanted.isolated else ''}"
+        held = self._floor.exchange_positions.get(read.symbol)
+        if self._floor.ledger.holding(read.symbol).size or (held is not None and held.size):
+            self._floor.note("leverage_refused", state.blocks[LEVERAGE], now, read.symbol)
+            return
+        self._floor.out.append(SetLeverage(symbol=read.symbol, leverage=wanted.leverage, isolated=wanted.isolated))
+
+    # History
+
+    def on_kline_history(self, history: KlineHistory, now: int) -> None:
+        """Klines of the past: into the builder; when all that were asked for have come, the strategy warms on them."""
+        state = self._floor.markets.get(history.symbol)
+        if state is None or state.builder is None or history.interval not in state.builder.intervals:
+            return
+        state.builder.seed(history.interval, history.klines)
+        if state.history.pending.pop(history.interval, None) is not None and state.history.ready:
+            self._judging.warm(state, now)
+
+    def on_trade_history(self, history: TradeHistory, now: int) -> None:
+        """Trades of a gap: klines get them first, then the stream goes on."""
+        state = self._floor.markets.get(history.symbol)
+        if state is None:
+            return
+        self._gapless[history.symbol] = history.gapless
+        for trade in history.trades:
+            state.take_trade(trade, now)
+
+    def due(self, now: int) -> None:
+        """Give up on history that does not come: the strategy goes on with what there is."""
+        for state in self._floor.markets.values():
+            late = [interval for interval, until in state.history.pending.items() if until <= now]
+            for interval in late:
+                del state.history.pending[interval]
+                self._floor.note("history_missing", f"{interval} klines did not come", now, state.symbol)
+            if late and state.history.ready:
+                self._judging.warm(state, now)
+
+    def wake_at(self) -> int | None:
+        """When `due` has something to do."""
+        moments = [until for state in self._floor.markets.values() for until in state.history.pending.values()]
+        return min(moments, default=None)
+
+    def _fetch_history(self, state: MarketState, now: int) -> None:
+        """Ask for what the exchange keeps: intervals from a minute on."""
+        builder, strategy = state.builder, state.strategy
+        assert builder is not None
+        deadline = now + int(self._floor.settings.timing.history_within_s * SECOND_US)
+        count = max(strategy.warmup if strategy is not None else 0, 100) + 20
+        for interval in builder.intervals:
+            if interval_us(interval) >= MINUTE_US:
+                state.history.pending[interval] = deadline
+                self._floor.out.append(FetchKlines(symbol=state.symbol, interval=interval, count=count, until_at=now))
+
+
+def _stream_code(stream: str) -> str:
+    return f"stream_{stream}"

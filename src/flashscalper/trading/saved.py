@@ -1,0 +1,174 @@
+"""What must survive a restart, and how it is read back from the journal: recovery is start-up.
+
+Orders that were still open, every fill of the fold, what exit plans had learned, the risk gate's counters and latches, the
+last client id. Everything else (klines, quotes, the exchange's own figures) is learned anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+
+from flashscalper.model.amounts import ZERO
+from flashscalper.model.commands import CancelOrder, ModifyOrder, PlaceOrder
+from flashscalper.model.fills import Fill, FillKind, Liquidity
+from flashscalper.model.records import FillBooked, Note, OrderStateChanged, Reconciled, RoundTripClosed
+from flashscalper.trading.client_ids import parse_client_id
+from flashscalper.trading.exits import ExitState
+from flashscalper.trading.orders import LIVE, OrderState, TrackedOrder, tracked
+from flashscalper.trading.positions import BookedFill
+from flashscalper.trading.risk import RiskCounters
+
+EXIT_PLAN: Final = "exit_plan"
+RISK_COUNTERS: Final = "risk_counters"
+STARTING_CASH: Final = "starting_cash"
+FUNDING: Final = "funding"
+REBUILD_DROPPED: Final = "rebuild_dropped"
+OPERATOR: Final = "operator"
+LATE_ORDERS_KEPT: Final = 500
+"""Orders that had ended are restored too, because late news of them still counts; the newest of them."""
+
+
+class SavedState(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of an engine as its journal tells it. `saved_at` is the instant of the last entry."""
+
+    saved_at: int
+    starting_cash: Decimal | None = None
+    last_client_id: str = ""
+    orders: tuple[TrackedOrder, ...] = ()
+    fills: tuple[BookedFill, ...] = ()
+    busted: tuple[str, ...] = ()
+    payments: Decimal = ZERO
+    foreign: dict[str, Decimal] = {}
+    plans: dict[str, ExitState] = {}
+    counters: RiskCounters = RiskCounters()
+
+
+def encode_note(value: object) -> str:
+    """A struct as the text of a note."""
+    return msgspec.json.encode(value).decode()
+
+
+class _Reading:
+    """Reads journal entries in order."""
+
+    def __init__(self) -> None:
+        self.at = 0
+        self.starting_cash: Decimal | None = None
+        self.last_id: tuple[int, int] = (-1, -1)
+        self.last_client_id = ""
+        self.orders: dict[str, TrackedOrder] = {}
+        self.fills: dict[str, BookedFill] = {}
+        self.busted: dict[str, None] = {}
+        self.payments = ZERO
+        self.foreign: dict[str, Decimal] = {}
+        self.plans: dict[str, ExitState] = {}
+        self.counters = RiskCounters()
+        self.sent: list[int] = []
+
+    def placed(self, command: PlaceOrder) -> None:
+        self.orders[command.client_id] = tracked(command, self.at)
+        self.sent = [*self.sent[-1_000:], self.at]
+        parsed = parse_client_id(command.client_id)
+        if parsed is not None and parsed > self.last_id:
+            self.last_id, self.last_client_id = parsed, command.client_id
+
+    def stepped(self, change: OrderStateChanged) -> None:
+        order = self.orders.get(change.client_id)
+        if order is not None:
+            order.state = OrderState(change.after)
+            order.changed_at = change.changed_at
+
+    def modified(self, command: ModifyOrder) -> None:
+        order = self.orders.get(command.client_id)
+        if order is not None:
+            order.order_id = command.order_id
+
+    def canceled(self, command: CancelOrder) -> None:
+        order = self.orders.get(command.client_id)
+        if order is not None:
+            order.order_id = command.order_id or order.order_id
+            order.cancel_asked_at = self.at
+
+    def booked(self, record: FillBooked) -> None:
+        order = self.orders.get(record.client_id)
+        if record.busted:
+            self.fills.pop(record.fill_key, None)
+            self.busted[record.fill_key] = None
+            if order is not None:
+                order.filled -= record.size
+                order.busted += record.size
+            return
+        self.fills[record.fill_key] = BookedFill(
+            fill=_fill_of(record), role=record.role, reason=record.reason, foreign=record.foreign
+        )
+        if order is not None:
+            order.filled += record.size
+            order.order_id = record.order_id or order.order_id
+            order.shown = max(order.shown, order.filled)
+
+    def noted(self, note: Note) -> None:
+        if note.code == EXIT_PLAN:
+            self.plans[note.symbol] = msgspec.json.decode(note.text, type=ExitState)
+        elif note.code == RISK_COUNTERS:
+            self.counters = msgspec.json.decode(note.text, type=RiskCounters)
+        elif note.code == STARTING_CASH:
+            self.starting_cash = Decimal(note.text)
+        elif note.code == FUNDING:
+            self.payments += Decimal(note.text.split()[-1])
+        elif note.code == REBUILD_DROPPED:
+            self.fills = {key: one for key, one in self.fills.items() if one.fill.symbol != note.symbol}
+
+    def closed(self, trip: RoundTripClosed) -> None:
+        self.plans.pop(trip.symbol, None)
+
+    def reconciled(self, record: Reconciled) -> None:
+        self.foreign = dict(record.foreign)
+
+    def saved(self) -> SavedState:
+        live = [order for order in self.orders.values() if order.state in LIVE]
+        ended = [order for order in self.orders.values() if order.state not in LIVE][-LATE_ORDERS_KEPT:]
+        for order in live:
+            if order.state is OrderState.SENT:
+                order.state = OrderState.UNKNOWN
+        counters = msgspec.structs.replace(self.counters, sent=self.sent)
+        return SavedState(
+            saved_at=self.at, starting_cash=self.starting_cash, last_client_id=self.last_client_id,
+            orders=(*ended, *live), fills=tuple(self.fills.values()), busted=tuple(self.busted), payments=self.payments,
+            foreign=self.foreign, plans=self.plans, counters=counters,
+        )  # fmt: skip
+
+
+def read_back(entries: Iterable[tuple[int, object]]) -> SavedState | None:
+    """The state of a run from its journal, given as (instant, command or record) in order; None for an empty journal.
+
+    An order that was sent and has no answer in the journal is unknown. Nothing here is final: the exchange is asked before
+    anything is decided.
+    """
+    reading = _Reading()
+    takers: dict[type, Callable[[Any], None]] = {
+        PlaceOrder: reading.placed, OrderStateChanged: reading.stepped, ModifyOrder: reading.modified,
+        CancelOrder: reading.canceled, FillBooked: reading.booked, Note: reading.noted, RoundTripClosed: reading.closed,
+        Reconciled: reading.reconciled,
+    }  # fmt: skip
+    seen = False
+    for at, content in entries:
+        seen = True
+        reading.at = max(reading.at, at)
+        taker = takers.get(type(content))
+        if taker is not None:
+            taker(content)
+    return reading.saved() if seen else None
+
+
+def _fill_of(record: FillBooked) -> Fill:
+    """The fill as it was booked. Its realised PnL is the booked one, so that the same sums come out again."""
+    kind, _, fill_id = record.fill_key.partition(":")
+    return Fill(
+        id=fill_id, kind=FillKind(kind), order_id=record.order_id, client_id=record.client_id, symbol=record.symbol,
+        side=record.side, liquidity=Liquidity(record.liquidity), price=record.price, size=record.size, fee=record.fee,
+        realized_pnl=record.realized_pnl, funding=record.funding, filled_at=record.filled_at,
+    )  # fmt: skip
