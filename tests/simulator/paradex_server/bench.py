@@ -1,4 +1,4 @@
-"""A simulated Paradex on the bench: real request bytes in, real answers out, every answer checked against the specification."""
+"""A simulated Paradex on the bench: real request bytes in, real answers out, every answer judged by the specification."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ from flashscalper.simulator.feeds.base import FlowCancel, FlowOrder, IndexMoved
 from flashscalper.simulator.paradex_server.server import ParadexServer
 from flashscalper.simulator.paradex_server.settings import ServerSettings
 from flashscalper.simulator.rules import ExchangeRules
+from tests.simulator.paradex_server import specs
 
 T0 = 1_767_225_600_000_000
 CHAIN = "PRIVATE_SN_POTC_SEPOLIA"
@@ -108,7 +109,9 @@ class Socket:
         message: dict[str, Any] = {"jsonrpc": "2.0", "method": method, "id": 1} | envelope
         if params is not None:
             message["params"] = params
-        return self.send(json.dumps(message).encode())
+        answer = self.send(json.dumps(message).encode())
+        specs.judge_rpc(method, answer)
+        return answer
 
     def send(self, data: bytes) -> dict[str, Any]:
         before = len(self.inbox)
@@ -151,9 +154,8 @@ class Bench:
     def __init__(self, *, rules: ExchangeRules | None = None, exchange: Exchange | None = None, **settings: Any) -> None:
         self.now = T0
         self.exchange = exchange or Exchange(MARKETS, rules or ExchangeRules(), T0)
-        self.settings = ServerSettings(
-            **({"jwt_secret": Secret("bench"), "verify_signatures": KeyedHashVerifier(CHAIN)} | settings)
-        )
+        basics: dict[str, Any] = {"jwt_secret": Secret("bench"), "verify_signatures": KeyedHashVerifier(CHAIN)}
+        self.settings = ServerSettings(**(basics | settings))
         self.server = ParadexServer(self.exchange, self.settings, random.Random(1), T0)
         self.sockets: dict[str, Socket] = {}
         self._http: dict[int, HttpAnswer] = {}
@@ -178,6 +180,9 @@ class Bench:
         elif isinstance(out, FrameOut):
             assert out.binary == (out.data[:1] != b"{")
             self.sockets[out.conn].inbox.append(out.data)
+            if not out.binary and b'"method":"subscription"' in out.data[:60]:
+                push = json.loads(out.data)["params"]
+                specs.judge_push(push["channel"], push["data"])
         elif isinstance(out, PingOut):
             self.sockets[out.conn].pings += 1
         else:
@@ -203,6 +208,8 @@ class Bench:
         path = path if path.startswith("/v") and path[2:3].isdigit() else f"/v1{path}"
         self.receive(HttpArrived(self._ids, method, path, urlencode(query or {}), all_headers, data, peer))
         answer = self._http.pop(self._ids)
+        if path.startswith("/v1/"):
+            specs.judge_http(method, path[3:], answer.status, answer.body)
         return Answer(answer.status, {name.lower(): value for name, value in answer.headers}, answer.body)
 
     def get(self, path: str, token: str = "", **query: Any) -> Answer:
@@ -263,7 +270,7 @@ class Bench:
     def order_body(self, signer: ParadexSigner, **changes: Any) -> dict[str, Any]:
         """A signed order request; what is changed in `after` is changed after signing."""
         after = changes.pop("after", {})
-        body = {
+        body: dict[str, Any] = {
             "market": "BTC-USD-PERP",
             "side": "BUY",
             "type": "LIMIT",

@@ -5,6 +5,7 @@ Money lives in the exchange core; this is the part of an account that only the p
 
 from __future__ import annotations
 
+from decimal import Decimal
 from ipaddress import ip_address, ip_network
 from typing import Final
 
@@ -47,7 +48,7 @@ class ApiToken(msgspec.Struct, kw_only=True):
 
 
 class Member(msgspec.Struct, kw_only=True):
-    """One onboarded account; `address` and keys are 0x hex without padding."""
+    """One onboarded account; `address` and keys are 0x hex without padding. `max_slippage` is by symbol, a fraction."""
 
     address: str
     public_key: str
@@ -55,6 +56,7 @@ class Member(msgspec.Struct, kw_only=True):
     created_at: int
     subkeys: dict[str, Subkey] = {}
     api_tokens: dict[str, ApiToken] = {}
+    max_slippage: dict[str, Decimal] = {}
 
     def signing_keys(self) -> list[str]:
         """Keys that may sign now, the main one first."""

@@ -12,6 +12,7 @@ from flashscalper.model.events import FeeClass
 from flashscalper.simulator.exchange import Exchange
 from flashscalper.simulator.facts import FundingSettled
 from flashscalper.simulator.paradex_server.accounts import Member, Members
+from flashscalper.simulator.paradex_server.algos import Algos
 from flashscalper.simulator.paradex_server.limits import Group, RateLimits
 from flashscalper.simulator.paradex_server.names import MarketNames
 from flashscalper.simulator.paradex_server.order_requests import Asker
@@ -30,6 +31,7 @@ class Context:
         self.names = MarketNames(exchange.markets())
         self.members = Members()
         self.limits = RateLimits(enforced=settings.rate_limits)
+        self.algos = Algos(exchange)
         self.payments: dict[str, list[FundingSettled]] = {}
         self.liquidations: dict[str, list[tuple[str, int]]] = {}
 

@@ -6,8 +6,8 @@ from typing import Final
 
 import msgspec
 
-from flashscalper.model.amounts import plain
-from flashscalper.model.errors import ExchangeError
+from flashscalper.model.amounts import ZERO, parse_amount, plain
+from flashscalper.model.errors import ExchangeError, ProtocolError
 from flashscalper.simulator.paradex_server import views
 from flashscalper.simulator.paradex_server.accounts import normal_hex
 from flashscalper.simulator.paradex_server.answers import Reply, invalid, ok, refused, results
@@ -24,6 +24,12 @@ class MarginBody(msgspec.Struct):
     leverage: int | None = None
     margin_type: str | None = None
     on_behalf_of_account: str | None = None
+
+
+class SlippageBody(msgspec.Struct):
+    """`UpdateAccountMaxSlippageRequest`."""
+
+    max_slippage: str | None = None
 
 
 def account(context: Context, request: Request) -> Reply:
@@ -105,6 +111,27 @@ def set_margin(context: Context, request: Request) -> Reply:
     return ok({"account": request.account, "market": market, "leverage": body.leverage, "margin_type": "CROSS"})
 
 
+def profile(context: Context, request: Request) -> Reply:
+    """What of a profile matters for trading: the slippage settings."""
+    chosen = request.member.max_slippage.items()
+    return ok({"market_max_slippage": {context.market_name(symbol): plain(slippage) for symbol, slippage in chosen}})
+
+
+def set_max_slippage(context: Context, request: Request) -> Reply:
+    """The account's own slippage limit of one market for market orders: above 0, at most 1."""
+    request.asker()
+    symbol = context.names.symbol(request.parameters["market"])
+    text = decode(request.body, SlippageBody).max_slippage
+    try:
+        slippage = parse_amount("max_slippage", text)
+    except ProtocolError as refused_text:
+        raise ExchangeError("VALIDATION_ERROR", str(refused_text), status=400) from refused_text
+    if not ZERO < slippage <= 1:
+        raise invalid("max_slippage", text, "a fraction above 0, at most 1")
+    request.member.max_slippage[symbol] = slippage
+    return profile(context, request)
+
+
 def fills(context: Context, request: Request) -> Reply:
     """Own executions, newest first."""
     symbol = context.names.optional_symbol(request.query.get("market", ""))
@@ -176,6 +203,7 @@ ROUTES: Final = (
             ("/account/info", account_info),
             ("/account/subaccounts", subaccounts),
             ("/account/margin", get_margin),
+            ("/account/profile", profile),
             ("/balance", balance),
             ("/positions", positions),
             ("/fills", fills),
@@ -187,4 +215,5 @@ ROUTES: Final = (
         )
     ),
     Route("POST", "/account/margin/{market}", set_margin, Group.READS),
+    Route("POST", "/account/profile/market_max_slippage/{market}", set_max_slippage, Group.READS),
 )

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from flashscalper.model.errors import ExchangeError
-from flashscalper.model.orders import OrderStatus
-from flashscalper.simulator.facts import Refusal, SimOrder
+from flashscalper.model.orders import OrderStatus, OrderType, Side
+from flashscalper.simulator.facts import NewOrder, Refusal, SimOrder
 from flashscalper.simulator.paradex_server import views
 from flashscalper.simulator.paradex_server.answers import Reply, empty, invalid, ok, refused, results
 from flashscalper.simulator.paradex_server.context import Context, Login, Request
@@ -34,7 +35,7 @@ def place(context: Context, login: Login, request: OrderRequest, now: int, conn:
     """Check, verify and place one order; the answer has status NEW. Raises ExchangeError."""
     asker = login.asker(conn)
     fee_class = context.fee_class(login.member.address, login.claims, now)
-    order = new_order(request, asker, context.names, context.settings.verify_signatures, fee_class)
+    order = _capped(context, login, new_order(request, asker, context.names, context.settings.verify_signatures, fee_class))
     placed = context.exchange.place(login.member.address, order, now)
     if isinstance(placed, Refusal):
         raise refused(placed)
@@ -51,10 +52,19 @@ def place_batch(
     asker = login.asker(conn)
     account = login.member.address
     fee_class = context.fee_class(account, login.claims, now)
-    orders = [
-        new_order(request, asker, context.names, context.settings.verify_signatures, fee_class) for request in requests
-    ]
-    return [context.exchange.place(account, order, now) for order in orders]
+    verifier = context.settings.verify_signatures
+    orders = [new_order(request, asker, context.names, verifier, fee_class) for request in requests]
+    return [context.exchange.place(account, _capped(context, login, order), now) for order in orders]
+
+
+def _capped(context: Context, login: Login, order: NewOrder) -> NewOrder:
+    """A market order without an average-price cap gets the one of the account's own slippage setting (paradex.md 6.3)."""
+    slippage = login.member.max_slippage.get(order.symbol)
+    if slippage is None or order.type is not OrderType.MARKET or order.vwap_price is not None:
+        return order
+    quote = context.exchange.quote(order.symbol)
+    best = quote.ask if order.side is Side.BUY else quote.bid
+    return order if best is None else replace(order, vwap_price=best * (1 + order.side.sign * slippage))
 
 
 def modify(context: Context, login: Login, request: ModifyRequest, now: int, path_id: str = "") -> SimOrder:

@@ -30,6 +30,7 @@ from flashscalper.simulator.facts import Refusal
 from flashscalper.simulator.feeds.base import FeedEvent
 from flashscalper.simulator.paradex_server import (
     routes_account,
+    routes_algo,
     routes_keys,
     routes_orders,
     routes_public,
@@ -55,6 +56,7 @@ ROUTES: Final = (
     *routes_account.ROUTES,
     *routes_keys.ROUTES,
     *routes_orders.ROUTES,
+    *routes_algo.ROUTES,
 )
 
 
@@ -103,8 +105,13 @@ class ParadexServer:
 
     def next_deadline(self) -> int | None:
         """When the server wants `ServerTimerDue` next."""
-        candidates = (self.exchange.next_deadline(), self._sessions.next_ping(), self._publisher.next_due())
-        return min((at for at in candidates if at is not None), default=None)
+        parts = (
+            self.exchange.next_deadline,
+            self._sessions.next_ping,
+            self._publisher.next_due,
+            self._context.algos.next_due,
+        )
+        return min((at for part in parts if (at := part()) is not None), default=None)
 
     # --- for whoever runs the simulation ----------------------------------------------------------------------------------
 
@@ -130,6 +137,8 @@ class ParadexServer:
 
     def _run_due(self, now: int) -> None:
         self._publish(now)
+        self._context.algos.run_due(now)
+        self._publish(now)
         self._publisher.run_due(now)
         for session in self._sessions.run_pings(now):
             self._drop(session, _GOING_AWAY, "pong timeout", now)
@@ -137,6 +146,7 @@ class ParadexServer:
     def _publish(self, now: int) -> None:
         facts = self.exchange.drain()
         if facts:
+            self._context.algos.note(facts)
             self._publisher.publish(facts, now)
 
     def _greet(self, message: SocketArrived, now: int) -> SocketAnswer:
