@@ -198,6 +198,7 @@ class Engine:
     def _settle(self, now: int) -> None:
         """Bring every touched market to rest, then say when to wake."""
         self._settle_touched(now)
+        self._ask_at_once(now)
         for record in self._out:
             if isinstance(record, RoundTripClosed):
                 self._round_trips += 1
@@ -205,6 +206,14 @@ class Engine:
                 self._keeping.counters_changed = True
         self._keeping.write_down(now)
         self._wake_at = max(self._next_wake(), now + 1)
+
+    def _ask_at_once(self, now: int) -> None:
+        """Questions that this very event raised do not wait for the next one."""
+        if (due := self._floor.pursuit.wake_at()) is not None and due <= now:
+            self._floor.pursuit.due(now)
+        if (due := self._reconciler.wake_at()) is not None and due <= now:
+            self._reconciler.due(now)
+        self._settle_touched(now)
 
     def _settle_touched(self, now: int) -> None:
         touched = self._floor.desk.touched

@@ -47,7 +47,7 @@ _HALTS: Final = frozenset(Halt)
 _BY_HAND: Final = frozenset({PAUSED, CANCELED_BY_OTHERS, *_HALTS}) - {Halt.KILLED}
 
 
-class RiskCounters(msgspec.Struct, kw_only=True):
+class RiskCounters(msgspec.Struct, frozen=True, kw_only=True):
     """What must survive a restart: limits that forget are no limits. Instants in microseconds, money in quote units."""
 
     day: int = 0
