@@ -20,6 +20,7 @@ import msgspec
 from flashscalper.model.amounts import plain
 from flashscalper.model.errors import ConfigError
 from flashscalper.model.instants import DAY_US, SECOND_US
+from flashscalper.model.klines import Kline
 from flashscalper.model.records import FillBooked, RoundTripClosed
 from flashscalper.model.secrets import Secret
 
@@ -36,6 +37,10 @@ _TRADE_FIELDS: Final = (
 _ROUND_TRIP_FIELDS: Final = (
     "opened_at", "closed_at", "symbol", "direction", "size", "entry_price", "exit_price", "pnl", "fees", "funding",
     "exit_reason", "entry_reasons",
+)  # fmt: skip
+_KLINE_FIELDS: Final = (
+    "symbol", "interval", "open_at", "close_at", "open", "high", "low", "close", "volume", "quote_volume", "trade_count",
+    "taker_buy_volume", "taker_buy_quote_volume", "complete",
 )  # fmt: skip
 
 
@@ -80,6 +85,10 @@ class RunArtifacts:
         """Our fills as `trades.csv` and what they came to as `round_trips.csv`; instants as UTC text, amounts exact."""
         self._write("round_trips.csv", _csv(_ROUND_TRIP_FIELDS, round_trips))
         return self._write("trades.csv", _csv(_TRADE_FIELDS, fills))
+
+    def write_klines(self, klines: Mapping[tuple[str, str], Iterable[Kline]]) -> Path:
+        """Closed klines by (symbol, interval) as `klines.csv`, oldest first within each; numbers in full precision."""
+        return self._write("klines.csv", _csv(_KLINE_FIELDS, (kline for key in sorted(klines) for kline in klines[key])))
 
     def write_summary(self, summary: Mapping[str, Any]) -> Path:
         """The PnL summary as `summary.json`; Decimals become text."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from flashscalper.model.amounts import ZERO
 from flashscalper.model.commands import PlaceOrder
@@ -27,7 +27,19 @@ from flashscalper.runtime.journal import Output
 
 KLINES_KEPT: Final = 20_000
 RECORDS_KEPT: Final = 100_000
+FILLS_KEPT: Final = 100_000
 REJECTED_STATES: Final = ("rejected", "refused")
+
+
+class LedgerPoint(NamedTuple):
+    """Our money and one position right after one fill."""
+
+    key: str
+    symbol: str
+    size_after: Decimal
+    cash: Decimal
+    fees: Decimal
+    funding: Decimal
 
 
 class Tally:
@@ -46,7 +58,8 @@ class Tally:
         self.klines: dict[tuple[str, str], deque[Kline]] = defaultdict(lambda: deque(maxlen=KLINES_KEPT))
         self.kline_counts: Counter[tuple[str, str]] = Counter()
         self.records: deque[Record] = deque(maxlen=RECORDS_KEPT)
-        self.cash: list[tuple[str, Decimal, Decimal, Decimal, Decimal, str]] = []
+        self.booked: deque[FillBooked] = deque(maxlen=FILLS_KEPT)
+        self.points: deque[LedgerPoint] = deque(maxlen=FILLS_KEPT)
         self._sent: set[str] = set()
         self._state: dict[str, str] = {}
         self._takers: dict[type, Callable[[Any], None]] = {
@@ -117,7 +130,9 @@ class Tally:
         self.funding += sign * record.funding
         self.realized_pnl += sign * record.realized_pnl
         self.positions[record.symbol] = record.size_after
-        self.cash.append((record.fill_key, record.cash_after, self.fees, self.funding, record.size_after, record.symbol))
+        self.booked.append(record)
+        key = f"bust:{record.fill_key.partition(':')[2]}" if record.busted else record.fill_key
+        self.points.append(LedgerPoint(key, record.symbol, record.size_after, record.cash_after, self.fees, self.funding))
 
     def _closed(self, record: KlineClosed) -> None:
         kline = record.kline

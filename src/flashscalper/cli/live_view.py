@@ -1,0 +1,215 @@
+"""What a person sees while it runs: a live table in a terminal, plain lines elsewhere, nothing with `--json`."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import IO, Any, Protocol, Self
+
+import msgspec
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from flashscalper.model.records import SignalJudged
+from flashscalper.runtime.latency import Durations
+from flashscalper.runtime.tally import Tally
+from flashscalper.trading.status import EngineStatus, MarketStatus, PositionStatus
+
+LINE_EVERY_S = 60.0
+
+
+class ViewFrame(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that one picture shows."""
+
+    status: EngineStatus
+    elapsed_s: float
+    seconds: float
+    tally: Tally
+    latency: Durations
+    title: str
+    label: str
+
+
+class View(Protocol):
+    """Somebody who shows a run."""
+
+    def show(self, frame: ViewFrame) -> None:
+        """A new moment."""
+        ...
+
+    def finish(self, summary: dict[str, Any]) -> None:
+        """The run is over."""
+        ...
+
+    def __enter__(self) -> Self:
+        """Begin to show."""
+        ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Leave the screen in order."""
+        ...
+
+
+class PlainView:
+    """One line a market minute; without a stream, nothing at all."""
+
+    def __init__(self, stream: IO[str] | None) -> None:
+        self._stream = stream
+        self._next_s = 0.0
+
+    def show(self, frame: ViewFrame) -> None:
+        """A line, if a minute of market time has passed."""
+        if self._stream is None or frame.elapsed_s < self._next_s:
+            return
+        if not self._next_s:
+            self._write(f"{frame.title} ({frame.label})")
+        self._next_s += LINE_EVERY_S
+        status, held = frame.status, [market for market in frame.status.markets if market.position]
+        positions = ", ".join(_position_line(market) for market in held) or "flat"
+        self._write(
+            f"{_minutes(frame.elapsed_s)}/{_minutes(frame.seconds)}  {status.state}  equity {status.equity:.2f}  "
+            f"trades seen {frame.tally.trades}  orders {status.sent}  round trips {status.round_trips}  {positions}"
+        )
+
+    def finish(self, summary: dict[str, Any]) -> None:
+        """The end in a few lines."""
+        if self._stream is not None:
+            for line in closing_lines(summary):
+                self._write(line)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        return None
+
+    def _write(self, line: str) -> None:
+        assert self._stream is not None
+        self._stream.write(line + "\n")
+        self._stream.flush()
+
+
+class LiveView:
+    """A table that is painted over in place."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console()
+        self._live = Live(console=self._console, auto_refresh=False, transient=False)
+
+    def show(self, frame: ViewFrame) -> None:
+        """Paint the moment."""
+        self._live.update(picture(frame), refresh=True)
+
+    def finish(self, summary: dict[str, Any]) -> None:
+        """The end in a few lines below the last picture."""
+        for line in closing_lines(summary):
+            self._console.print(line, highlight=False)
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._live.stop()
+
+
+def picture(frame: ViewFrame) -> Group:
+    """One moment as rich draws it."""
+    status = frame.status
+    head = Text.assemble(
+        (frame.title, "bold"), "  ", (frame.label, "yellow"), f"\n{_minutes(frame.elapsed_s)} of {_minutes(frame.seconds)}  ",
+        (status.state, "green" if status.state == "active" else "yellow"), f"  {'; '.join(status.reasons)}",
+    )  # fmt: skip
+    return Group(head, _markets(status), _totals(frame))
+
+
+def _markets(status: EngineStatus) -> Table:
+    table = Table(expand=True, pad_edge=False, box=None, header_style="dim")
+    for title, right in (
+        ("market", False), ("price", True), ("feed", True), ("position", False), ("stop", True), ("target", True),
+        ("PnL after fees", True), ("last signal", False), ("nearest miss", False),
+    ):  # fmt: skip
+        table.add_column(title, justify="right" if right else "left", no_wrap=not title.startswith(("last", "nearest")))
+    for market in status.markets:
+        position = market.position
+        table.add_row(
+            market.symbol, _price(market.last_price), _age(market.quote_age_s), *_position_cells(position),
+            _signal(market.last_signal), _miss(market),
+        )  # fmt: skip
+    return table
+
+
+def _position_cells(position: PositionStatus | None) -> tuple[Text | str, str, str, Text | str]:
+    if position is None:
+        return "-", "", "", ""
+    side = Text(
+        f"{position.direction} {abs(position.size)} @ {position.entry_price:.6g}", "green" if position.size > 0 else "red"
+    )
+    pnl = Text(f"{position.after_fees:+.2f}", "green" if position.after_fees > 0 else "red")
+    stop = f"{position.stop_price} {'' if position.protection == 'protected' else position.protection}".strip()
+    return side, stop, "-" if position.target_price is None else f"{position.target_price}", pnl
+
+
+def _totals(frame: ViewFrame) -> Text:
+    status, tally = frame.status, frame.tally
+    exits = tally.counts()["round_trips_by_exit"]
+    by_exit = ", ".join(f"{reason} {count}" for reason, count in exits.items()) or "none yet"
+    p50, p99 = frame.latency.percentile_ms(50), frame.latency.percentile_ms(99)
+    latency = "no order yet" if p50 is None or p99 is None else f"p50 {p50:.2f} ms, p99 {p99:.2f} ms"
+    return Text(
+        f"equity {status.equity:.2f} USDC  realised {status.realized_pnl:+.2f}  fees {status.fees:.2f}  "
+        f"funding {status.funding:+.4f}\n"
+        f"orders sent {status.sent}, filled {status.filled}, canceled {status.canceled}, denied {status.denied}, "
+        f"rejected {status.rejected}, unknown {status.unknown}\n"
+        f"round trips {status.round_trips} ({by_exit})\n"
+        f"trades seen {tally.trades}   tick to order {latency}"
+    )
+
+
+def closing_lines(summary: dict[str, Any]) -> list[str]:
+    """The summary as a person reads it."""
+    orders, latency = summary["orders"], summary["latency_ms"]
+    exits = ", ".join(f"{reason} {count}" for reason, count in summary["round_trips_by_exit"].items()) or "none"
+    p50 = "no order" if latency["p50"] is None else f"p50 {latency['p50']:.2f} ms, p99 {latency['p99']:.2f} ms"
+    return [
+        f"{summary['round_trips']} round trips ({exits}); {summary['fills']} fills; orders sent {orders['sent']}, "
+        f"filled {orders['filled']}, canceled {orders['canceled']}, denied {orders['denied']}, rejected {orders['rejected']}",
+        f"realised PnL {summary['realized_pnl']} USDC, fees {summary['fees']}, funding {summary['funding']}; "
+        f"open positions: {len(summary['open_positions'])}",
+        f"ledger equals the exchange's at every fill: {'yes' if summary['ledger_matches'] else 'NO'}; tick to order {p50}",
+        f"{summary['profile']}; report: {summary['artifacts']}/report.html",
+    ]
+
+
+def _position_line(market: MarketStatus) -> str:
+    position = market.position
+    assert position is not None
+    return f"{market.symbol} {position.direction} {abs(position.size)} ({position.after_fees:+.2f})"
+
+
+def _signal(judged: SignalJudged | None) -> str:
+    if judged is None:
+        return ""
+    reasons = ", ".join(judged.reasons[:3])
+    return f"{judged.direction} {judged.confidence:.0f} {judged.outcome}: {reasons}"
+
+
+def _miss(market: MarketStatus) -> str:
+    judged = market.nearest_miss
+    if judged is None:
+        return "; ".join(market.blocks[:1])
+    gate = next((gate for gate in judged.gates if gate.code == judged.denied_by), None)
+    return judged.denied_by if gate is None else f"{gate.code}: needs {gate.needed}, had {gate.seen}"
+
+
+def _price(value: float | None) -> str:
+    return "-" if value is None else f"{value:.8g}"
+
+
+def _age(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}s"
+
+
+def _minutes(seconds: float) -> str:
+    return f"{int(seconds) // 60:02d}:{int(seconds) % 60:02d}"
