@@ -11,15 +11,25 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from flashscalper.exchanges.paradex.signing.backends import STORED_SHA256, STORED_SIZE, Backend, build_stored, stored_backend
+from flashscalper.exchanges.paradex.signing.backends import (
+    STORED_SHA256,
+    STORED_SIZE,
+    Backend,
+    build_stored,
+    default_backend,
+    native_installed,
+    stored_backend,
+)
 from flashscalper.model.errors import ConfigError
 
 
 def cached_backend(folder: Path) -> tuple[Backend, str]:
-    """The signing backend with the large tables from `folder`, and how it came: read, written, or `not stored: <why>`.
+    """The fastest signing backend, and how it came: read, written, `not stored: <why>`, or native (which needs no tables).
 
     A folder that cannot be used costs half a second at each start, nothing else, so it is reported and not raised.
     """
+    if native_installed():
+        return default_backend(), "native"
     path = folder / f"paradex-tables-{STORED_SHA256[:16]}.bin"
     with suppress(OSError, ConfigError):
         return stored_backend(_read_exactly(path, STORED_SIZE)), "read"

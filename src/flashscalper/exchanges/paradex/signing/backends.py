@@ -1,4 +1,4 @@
-"""Which arithmetic signs: gmpy2's where it is installed, Python's own otherwise, the native Pedersen wheel on request.
+"""Which arithmetic signs: the native Pedersen wheel's where it is installed, else gmpy2's, else Python's own.
 
 Backends are built once and shared; building makes the tables, so ask for one where a pause of a tenth of a second does no
 harm. All backends give the same hashes and signatures (tested), so the choice is one of speed only. Larger tables than
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import cache
+from importlib.util import find_spec
 from typing import Final, NamedTuple
 
 from flashscalper.exchanges.paradex.signing import curve
@@ -72,9 +73,15 @@ def backend(name: str) -> Backend:
     return _of_tables(build_tables(BUILT_WIDTHS, _arithmetic(name)))
 
 
+@cache
 def default_backend() -> Backend:
-    """gmpy2 where it is installed, else Python's own integers."""
-    return backend(_fastest_arithmetic().name)
+    """The fastest that is installed: the native wheel (an extra), else gmpy2, else Python's own integers."""
+    return backend("native" if native_installed() else _fastest_arithmetic().name)
+
+
+def native_installed() -> bool:
+    """Whether the wheel of the `native` extra is there; `backend("native")` judges it."""
+    return find_spec("starknet_pathfinder_crypto") is not None
 
 
 def stored_backend(data: bytes) -> Backend:
@@ -112,7 +119,9 @@ def native_pedersen() -> PedersenHash:
         raise ConfigError("signing backend", "native", "not installed here: pip install 'flashscalper[native]'") from None
     for left, right in _PROBES:
         if pedersen_hash(left, right) != plain_pedersen(left, right):
-            raise ConfigError("signing backend", "native", "the installed wheel gives wrong hashes: use another backend")
+            raise ConfigError(
+                "signing backend", "native", "a wheel whose hashes are right; uninstall starknet-pathfinder-crypto"
+            )
     return CallPedersen("native", pedersen_hash)
 
 

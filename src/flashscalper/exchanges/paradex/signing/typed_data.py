@@ -140,18 +140,20 @@ class Messages:
             prefix = engine.hash(prefix, element)
         self._with_struct = engine.with_left(prefix)
         self._close_message = engine.with_right(4)
-        self._begin_order = self._begun(ORDER_TYPE)
-        self._begin_modify = self._begun(MODIFY_TYPE)
+        self._begin = {text: self._begun(text) for text in (ORDER_TYPE, MODIFY_TYPE)}
         self._close_order = engine.with_right(7)
         self._close_modify = engine.with_right(8)
         self._prepared = lru_cache(512)(self._prepare)
+        self._opened = lru_cache(256)(self._open)
 
     def order(self, terms: OrderTerms) -> int:
-        """Hash of a new order, or of a change when the terms name a live order."""
+        """Hash of a new order, or of a change when the terms name a live order.
+
+        Orders that share timestamp, market, side and type share half of the work: the last few such beginnings are kept.
+        """
         pedersen = self._engine.hash
-        market, side, order_type = self._prepared(terms.market, terms.side, terms.order_type)
-        begin = self._begin_modify if terms.order_id else self._begin_order
-        state = order_type(side(market(begin(checked_felt(terms.timestamp_ms)))))
+        type_text = MODIFY_TYPE if terms.order_id else ORDER_TYPE
+        state = self._opened(type_text, terms.timestamp_ms, terms.market, terms.side, terms.order_type)
         state = pedersen(pedersen(state, terms.size), terms.price)
         if terms.order_id:
             return self._message(self._close_modify(pedersen(state, felt(terms.order_id))))
@@ -174,6 +176,10 @@ class Messages:
 
     def _begun(self, type_text: str) -> Half:
         return self._engine.with_left(self._engine.hash(0, starknet_keccak(type_text)))
+
+    def _open(self, type_text: str, timestamp_ms: int, market: str, side: Side, order_type: OrderType, /) -> int:
+        with_market, with_side, with_type = self._prepared(market, side, order_type)
+        return with_type(with_side(with_market(self._begin[type_text](checked_felt(timestamp_ms)))))
 
     def _prepare(self, market: str, side: Side, order_type: OrderType) -> tuple[Half, Half, Half]:
         prepare = self._engine.with_right
