@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from flashscalper.exchanges.base import HttpFailed, HttpRequest, HttpResponse, Incoming
+from flashscalper.exchanges.base import HttpFailed, HttpRequest, HttpResponse, Incoming, Outgoing
 from flashscalper.exchanges.paradex import requests, responses, wire
 from flashscalper.exchanges.paradex.clock import ExchangeClock
 from flashscalper.exchanges.paradex.desk import Answer, Ask, Desk
@@ -52,7 +52,11 @@ OrderCall = Callable[[ParadexSigner, int], Call]
 
 
 class ParadexRest:
-    """One account's (or nobody's) REST connection. `events` holds the latest troubles of reads that were retried."""
+    """One account's (or nobody's) REST connection. `events` holds the latest troubles of reads that were retried.
+
+    A streaming client on the same machine may take over what is not HTTP: it sets `on_outgoing`, and `on_event`, which then
+    gets every event instead of `events`.
+    """
 
     def __init__(
         self,
@@ -64,6 +68,8 @@ class ParadexRest:
     ) -> None:
         self.settings = settings
         self.events: deque[Event] = deque(maxlen=_EVENTS_KEPT)
+        self.on_outgoing: Callable[[Outgoing], None] | None = None
+        self.on_event: Callable[[Event], None] = self.events.append
         self._credentials = credentials
         self._clock = clock
         self.desk = Desk(settings, dice)
@@ -157,12 +163,16 @@ class ParadexRest:
 
     def after(self) -> None:
         """Do what the machine wants done now; call it after everything that was asked of the machine."""
-        for item in self.desk.out:
-            if isinstance(item, HttpRequest):
-                self._http.request(item)
-        self.desk.out.clear()
-        self.events.extend(self.desk.events)
-        self.desk.events.clear()
+        while self.desk.out or self.desk.events:
+            out, self.desk.out = self.desk.out, []
+            for item in out:
+                if isinstance(item, HttpRequest):
+                    self._http.request(item)
+                elif self.on_outgoing is not None:
+                    self.on_outgoing(item)
+            events, self.desk.events = self.desk.events, []
+            for event in events:
+                self.on_event(event)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -1,0 +1,260 @@
+"""Paradex's streams for scripts, as a machine: two links, the channels that somebody wants on them, what their frames mean.
+
+Built of the trading client's own parts: `Link` reconnects and resubscribes, `TradeGaps` back-fills trades from REST by trade
+id, the frame readers check every figure. Events go to the desk; `reconnected` and refusals are told apart here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import msgspec
+
+from flashscalper.exchanges.base import Frame, Incoming, Pong, SocketClosed, SocketOpened
+from flashscalper.exchanges.paradex import requests, responses, wire
+from flashscalper.exchanges.paradex.account_frames import CHANNELS, OPTIONAL_CHANNELS, AccountFrames
+from flashscalper.exchanges.paradex.desk import Answer, Desk, Flow
+from flashscalper.exchanges.paradex.link import Link, LinkState
+from flashscalper.exchanges.paradex.market_frames import MarketFrames
+from flashscalper.exchanges.paradex.rest import Rest
+from flashscalper.exchanges.paradex.trade_gaps import TradeGaps
+from flashscalper.market.book import BookVerdict, OrderBook
+from flashscalper.market.symbols import SymbolMapper
+from flashscalper.model.errors import ConfigError, ExchangeError, FlashScalperError, ProtocolError
+from flashscalper.model.events import BookChange, StreamChanged
+from flashscalper.model.klines import Trade
+
+MARKET: Final = "market"
+ACCOUNT: Final = "account"
+_TRADES: Final = "trades"
+_BOOK: Final = "order_book"
+
+
+class EverySymbol(Mapping[str, str]):
+    """Exchange name -> symbol for whatever market the mapper knows: account channels tell of all of them."""
+
+    def __init__(self, symbols: SymbolMapper) -> None:
+        self._symbols = symbols
+
+    def __getitem__(self, name: str) -> str:
+        try:
+            return self._symbols.to_symbol(name)
+        except ConfigError:
+            raise KeyError(name) from None
+
+    def __iter__(self) -> Iterator[str]:
+        return (self._symbols.to_market(symbol) for symbol in self._symbols.symbols)
+
+    def __len__(self) -> int:
+        return len(self._symbols.symbols)
+
+
+class Streams:
+    """The public and the private link and what is wanted on them. Every call is synchronous; nothing here waits."""
+
+    def __init__(self, desk: Desk, rest: Rest, symbols: SymbolMapper) -> None:
+        self._desk = desk
+        self._rest = rest
+        desk.market_of.clear()
+        desk.symbol_of.clear()
+        self._market_frames = MarketFrames(desk.symbol_of)
+        self._account_frames = AccountFrames(EverySymbol(symbols))
+        self._gaps = TradeGaps(desk, rest)
+        self.books: dict[str, OrderBook] = {}
+        self.wanted: dict[str, str] = {}
+        """Channel -> symbol, in the order of asking."""
+        self.subscribed: set[str] = set()
+        self.refused: dict[str, ExchangeError] = {}
+        """Channels that the exchange does not serve, with its words."""
+        self._resyncing: set[str] = set()
+        self._were_ready: set[str] = set()
+        self.public = Link(desk, MARKET, desk.settings.socket_url, data_counts=True)
+        self.public.set_up = self._set_up_public
+        self.public.on_lost = self._lost_public
+        self.private = Link(desk, ACCOUNT, desk.settings.socket_url, data_counts=False)
+        self.private.set_up = self._set_up_private
+        self.private.on_lost = self._lost_private
+
+    # what is wanted
+
+    def want(self, channel: str, symbol: str, market: str) -> None:
+        """Keep `channel` subscribed, now and after every reconnect."""
+        self.wanted[channel] = symbol
+        self.refused.pop(channel, None)
+        self._desk.market_of[symbol] = market
+        self._desk.symbol_of[market] = symbol
+        if channel.startswith(_BOOK):
+            self.books[symbol] = OrderBook(symbol)
+
+    def forget(self, channel: str) -> None:
+        """Do not subscribe `channel` again."""
+        symbol = self.wanted.pop(channel, "")
+        self.subscribed.discard(channel)
+        if channel.startswith(_BOOK):
+            self.books.pop(symbol, None)
+
+    # reports
+
+    def take(self, message: Incoming, now: int) -> None:
+        """One report of a socket."""
+        for link in (self.public, self.private):
+            if isinstance(message, Frame | SocketOpened | SocketClosed | Pong) and message.conn == link.conn:
+                self._take(link, message, now)
+
+    def _take(self, link: Link, message: Frame | SocketOpened | SocketClosed | Pong, now: int) -> None:
+        if isinstance(message, Frame):
+            self._frame(link, message, now)
+        elif isinstance(message, SocketOpened):
+            link.opened(now)
+        elif isinstance(message, SocketClosed):
+            link.closed(message.reason, message.status, now)
+        else:
+            link.pong(now)
+
+    def _frame(self, link: Link, frame: Frame, now: int) -> None:
+        try:
+            if link is self.public:
+                self._public_frame(frame, now)
+            elif frame.binary:
+                link.heard_at = now
+                self._desk.events.extend(self._account_frames.read_binary(frame.data))
+            else:
+                self._control_frame(link, frame.data, now)
+        except ProtocolError as error:
+            link.heard_at = now
+            self._desk.trouble(link.name, error)
+            link.close(now, f"damaged frame: {error}")
+
+    def _public_frame(self, frame: Frame, now: int) -> None:
+        reader = self._market_frames.read_binary if frame.binary else self._market_frames.read_json
+        event = reader(frame.data)
+        if event is None:
+            if frame.binary or self._market_frames.is_push(frame.data):
+                self.public.heard_at = now
+            else:
+                self._control_frame(self.public, frame.data, now)
+            return
+        self.public.heard_at = now
+        if isinstance(event, Trade):
+            self._gaps.take(event)
+        elif isinstance(event, BookChange):
+            self._book(event, now)
+        else:
+            self._desk.events.append(event)
+
+    def _control_frame(self, link: Link, data: bytes, now: int) -> None:
+        """Acknowledgements, errors and account pushes."""
+        envelope = responses.decode("frame", wire.Envelope, data)
+        if envelope.method == "subscription" and envelope.params is not None:
+            link.heard_at = now
+            if link is self.private:
+                self._desk.events.extend(self._account_frames.read(envelope.params.channel, bytes(envelope.params.data)))
+        elif not link.answered(envelope, now) and envelope.error is not None:
+            self._desk.trouble(link.name, f"error frame: {envelope.error.code} {envelope.error.message}")
+
+    # books
+
+    def _book(self, change: BookChange, now: int) -> None:
+        book = self.books.get(change.symbol)
+        if book is None or change.symbol in self._resyncing:
+            return
+        behind = not change.snapshot and book.is_synced and change.seq_no < book.seq_no
+        verdict = book.apply(change)
+        if behind or verdict is BookVerdict.CROSSED:
+            self._desk.trouble("book", f"{change.symbol}: {verdict} at seq_no {change.seq_no}; subscribing anew")
+            self._resyncing.add(change.symbol)
+            self._desk.run(self._resync(change.symbol), now)
+        elif verdict is BookVerdict.APPLIED:
+            self._desk.events.append(change)
+
+    def _resync(self, symbol: str) -> Flow:
+        conn = self.public.conn
+        channel = next((name for name, of in self.wanted.items() if of == symbol and name.startswith(_BOOK)), "")
+        params = requests.channel_params(channel)
+        yield [self.public.ask("unsubscribe", params)]
+        if self.public.conn != conn or not channel:
+            return
+        self.books[symbol].clear()
+        self._resyncing.discard(symbol)
+        (answer,), now = yield [self.public.ask("subscribe", params)]
+        if isinstance(answer, FlashScalperError) and self.public.conn == conn:
+            self.public.close(now, f"{channel}: {answer}")
+
+    # set-up
+
+    def _busy_channel(self) -> str:
+        """Quotes of a busy market, so that a quiet one is told from a dead connection."""
+        return f"bbo.{self._desk.settings.busy_market}"
+
+    def _set_up_public(self, now: int) -> Flow:
+        conn = self.public.conn
+        self.subscribed.clear()
+        self._resyncing.clear()
+        for book in self.books.values():
+            book.clear()
+        self._gaps.begin(symbol for channel, symbol in self.wanted.items() if channel.startswith(_TRADES))
+        asked = list(dict.fromkeys((*self.wanted, self._busy_channel())))
+        answers, now = yield [self.public.ask("subscribe", requests.channel_params(channel)) for channel in asked]
+        if self.public.conn != conn:
+            return
+        for channel, answer in zip(asked, answers, strict=True):
+            if not self._settled(channel, answer, now):
+                return
+        self.public.prolong(now, self._desk.settings.read_timeout_s * (self._desk.settings.max_gap_pages + 1))
+        now = yield from self._gaps.fill(now)
+        if self.public.conn == conn and self.public.state is LinkState.SETTING_UP:
+            self._ready(self.public, now)
+
+    def _settled(self, channel: str, answer: Answer, now: int) -> bool:
+        """Note what became of a subscription; a refusal is remembered, anything else that failed ends the connection."""
+        if isinstance(answer, ExchangeError):
+            if channel in self.wanted:
+                self.refused[channel] = answer
+                self.forget(channel)
+            self._desk.trouble(MARKET, f"{channel} is refused: {answer}")
+        elif isinstance(answer, FlashScalperError):
+            self.public.close(now, f"{channel}: {answer}")
+            return False
+        else:
+            self.subscribed.add(channel)
+        return True
+
+    def _set_up_private(self, now: int) -> Flow:
+        conn = self.private.conn
+        tokens = self._rest.tokens
+        assert tokens is not None
+        (token,), now = yield [tokens.need]
+        if isinstance(token, FlashScalperError):
+            self.private.close(now, f"no token: {token}")
+            return
+        (answer,), now = yield [self.private.ask("auth", msgspec.json.encode({"bearer": token.decode()}))]
+        if isinstance(answer, ExchangeError):
+            tokens.reject(token.decode(), now)
+        channels = (*CHANNELS, *OPTIONAL_CHANNELS)
+        answers: list[Answer] = [answer]
+        if not isinstance(answer, FlashScalperError):
+            answers, now = yield [self.private.ask("subscribe", requests.channel_params(each)) for each in channels]
+        if self.private.conn != conn:
+            return
+        failed = [answer for answer in answers[: len(CHANNELS)] if isinstance(answer, FlashScalperError)]
+        if failed:
+            self.private.close(now, str(failed[0]))
+        elif self.private.state is LinkState.SETTING_UP:
+            self._ready(self.private, now)
+
+    # readiness
+
+    def _ready(self, link: Link, now: int) -> None:
+        link.became_ready(now)
+        again = "reconnected" if link.name in self._were_ready else ""
+        self._were_ready.add(link.name)
+        self._desk.events.append(StreamChanged(link.name, ready=True, reason=again))
+
+    def _lost_public(self, reason: str, now: int) -> None:  # noqa: ARG002 - a listener's shape
+        self._gaps.drop()
+        self.subscribed.clear()
+        self._desk.events.append(StreamChanged(MARKET, ready=False, reason=reason))
+
+    def _lost_private(self, reason: str, now: int) -> None:  # noqa: ARG002 - a listener's shape
+        self._desk.events.append(StreamChanged(ACCOUNT, ready=False, reason=reason))
