@@ -25,6 +25,7 @@ from flashscalper.exchanges.paradex.client import ParadexClient
 from flashscalper.exchanges.paradex.responses import claims_from
 from flashscalper.exchanges.paradex.settings import BookFeed, Environment, ParadexSettings
 from flashscalper.exchanges.paradex.signing import KeyedHashSigner
+from flashscalper.model.errors import ProtocolError
 from flashscalper.model.events import Event
 from flashscalper.model.secrets import Secret
 
@@ -323,7 +324,11 @@ class Bench:
     def _note_late(self, request: HttpRequest) -> None:
         """Keep requests that carry a token past its end."""
         bearer = dict(request.headers).get("Authorization", "").removeprefix("Bearer ")
-        if bearer and claims_from(bearer).exp * SECOND <= self.now:
+        try:
+            late = bool(bearer) and claims_from(bearer).exp * SECOND <= self.now
+        except ProtocolError:  # an opaque token says nothing about its end
+            return
+        if late:
             self.late.append(request)
 
     def _answer_http(self, request: HttpRequest) -> None:

@@ -238,6 +238,8 @@ def test_a_refused_login_on_the_socket_sends_a_stop_once_more_by_rest_but_not_an
         stop(trigger_price=Decimal("2300.001")),
         place(type=OrderType.MARKET, price=None, time_in_force=TimeInForce.POST_ONLY),
         place(symbol="DOGEUSDT"),
+        place(client_id=""),
+        place(client_id="x" * 65),
     ],
 )
 def test_figures_off_the_grid_never_leave_us(command: PlaceOrder) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -158,3 +159,31 @@ def test_the_start_is_tried_again_until_the_exchange_answers() -> None:
     bench.routes.update(good)
     bench.wait(45)
     assert {each.stream for each in bench.seen(StreamChanged)} == {"market", "account", "entries", "protection"}
+
+
+@pytest.mark.parametrize(
+    "bad", ["", " ", "a b", "x\r\nX-Evil: 1", "\u0000", "tök.en.x", token(START, 5), token(START, -900)]
+)
+def test_a_token_that_cannot_stand_in_a_header_or_has_ended_is_never_used(bad: str) -> None:
+    bench = Bench()
+    bench.routes["/auth"] = (200, {"jwt_token": bad})
+    bench.started()
+    bench.wait(30)
+    assert [each for each in bench.requests if "Authorization" in dict(each.headers)] == []
+    assert StreamChanged("market", True) in bench.events
+
+
+def test_a_login_that_waited_for_a_token_too_long_does_not_speak_on_the_next_socket() -> None:
+    bench = Bench(dead_feed_s=1e6).started()
+    good = bench.routes["/auth"]
+    bench.routes["/auth"] = None
+    bench.wait(290)
+    bench.cut("entries")
+    bench.wait(60)
+    bench.routes["/auth"] = good
+    bench.forget()
+    bench.wait(60)
+    assert (
+        len([conn for conn, message in bench.frames if message["method"] == "auth" and conn == bench.conn("entries")]) == 1
+    )
+    assert StreamChanged("entries", True) in bench.events

@@ -246,9 +246,10 @@ def test_trades_of_the_new_stream_wait_until_the_gap_is_filled() -> None:
     trades_route(bench, [1, 2, 3, 4, 5, 6])
     bench.wait(20)
     told = [event for event in bench.events if isinstance(event, TradeHistory | Trade | StreamChanged)]
-    assert [trade.id for trade in told[0].trades] == [4, 5, 6]
-    assert [event.id for event in told[1:-1]] == [7]
-    assert told[-1] == StreamChanged("market", True)
+    (history,), trades = bench.seen(TradeHistory), bench.seen(Trade)
+    assert [trade.id for trade in history.trades] == [4, 5, 6]
+    assert [trade.id for trade in trades] == [7]
+    assert told == [history, *trades, StreamChanged("market", True)]
 
 
 def test_a_gap_that_cannot_be_closed_is_told_so() -> None:

@@ -90,6 +90,8 @@ class AccountFeed:
     def _set_up_entries(self, now: int) -> Flow:
         conn = self.entries.conn
         (token,), now = yield [self._session.ask()]
+        if self.entries.conn != conn:
+            return
         (answer,), now = yield [self._login(self.entries, token)]
         if self._refused(self.entries, conn, "auth", answer, token=token, now=now):
             return
@@ -115,6 +117,8 @@ class AccountFeed:
     def _set_up_protection(self, now: int) -> Flow:
         conn = self.protection.conn
         (token,), now = yield [self._session.ask()]
+        if self.protection.conn != conn:
+            return
         (answer,), now = yield [self._login(self.protection, token)]
         if not self._refused(self.protection, conn, "auth", answer, token=token, now=now):
             self.protection.became_ready(now)

@@ -18,7 +18,7 @@ from flashscalper.exchanges.paradex.settings import OrderEntry
 from flashscalper.exchanges.paradex.verdicts import Judgement, judge_http, judge_rpc, unknown
 from flashscalper.model.amounts import ZERO
 from flashscalper.model.commands import CancelOrder, ModifyOrder, PlaceOrder
-from flashscalper.model.errors import FlashScalperError, ProtocolError
+from flashscalper.model.errors import ConfigError, FlashScalperError, ProtocolError
 from flashscalper.model.events import OrderUpdate, RequestKind, RequestOutcome, Verdict
 from flashscalper.model.orders import Order, OrderRole
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from flashscalper.exchanges.paradex.session import Session
     from flashscalper.exchanges.paradex.signing import ParadexSigner
 
+MAX_CLIENT_ID: Final = 64
 OrderCommand = PlaceOrder | ModifyOrder | CancelOrder
 
 _KINDS: Final = {PlaceOrder: RequestKind.PLACE, ModifyOrder: RequestKind.MODIFY, CancelOrder: RequestKind.CANCEL}
@@ -68,12 +69,15 @@ class Orders:
             self._tell(command, refusal)
             return
         link = self._link_for(command)
-        if link is not None:
-            params = self._params(command, now)
-            timeout_s = self._desk.settings.order_timeout_s
-            link.request(_METHODS[type(command)], params, now, timeout_s, _Reply(self, command, link.conn))
-        else:
-            self._by_rest(command, now, resent=False)
+        try:
+            if link is not None:
+                params = self._params(command, now)
+                timeout_s = self._desk.settings.order_timeout_s
+                link.request(_METHODS[type(command)], params, now, timeout_s, _Reply(self, command, link.conn))
+            else:
+                self._by_rest(command, now, resent=False)
+        except ConfigError as error:  # figures that cannot be signed; nothing has left us yet
+            self._tell(command, Judgement(Verdict.UNSENT, "INVALID_ORDER", str(error)))
 
     # ---- may it leave ----
 
@@ -82,6 +86,9 @@ class Orders:
         if market is None:
             accepted = ", ".join(self._desk.rules) or "none yet (the markets were not read)"
             return Judgement(Verdict.UNSENT, "UNKNOWN_SYMBOL", f"symbol: saw {command.symbol!r}; accepted: {accepted}")
+        if not 0 < len(command.client_id) <= MAX_CLIENT_ID:
+            problem = f"client_id: saw {command.client_id!r}; accepted: 1 to {MAX_CLIENT_ID} characters"
+            return Judgement(Verdict.UNSENT, "INVALID_ORDER", problem)
         if not isinstance(command, CancelOrder):
             problem = _off_grid(command, market.price_tick, market.size_step)
             if problem:

@@ -64,6 +64,10 @@ class AccountReads:
 
     def query(self, command: QueryOrder, now: int) -> None:
         """Ask for one order: open orders, then history, then fills; the answer is one OrderFound."""
+        if command.symbol not in self._desk.market_of:
+            self._desk.trouble("query", f"symbol: saw {command.symbol!r}; accepted: {', '.join(self._desk.market_of)}")
+            self._desk.events.append(OrderFound(command.client_id, None, failed=True))
+            return
         self._desk.run(self._query(command, now), now)
 
     def _query(self, command: QueryOrder, now: int) -> Flow:

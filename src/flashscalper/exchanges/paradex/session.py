@@ -120,8 +120,13 @@ class Session:
 
     def _accept(self, body: bytes, asked_at: int, now: int) -> None:
         token = responses.decode("POST /auth", wire.AuthResult, body).jwt_token
+        if not token or not token.isascii() or not token.isprintable() or " " in token:
+            raise ProtocolError("POST /auth jwt_token", "not a token that could stand in a header")
+        ends_at = min(asked_at + TOKEN_LIFE_US, self._own_end(token))
+        if ends_at - SPARE_US <= now:
+            raise ProtocolError("POST /auth jwt_token", f"it ends {(ends_at - now) / SECOND_US:.1f} s from now")
         self._token = token
-        self._ends_at = min(asked_at + TOKEN_LIFE_US, self._own_end(token))
+        self._ends_at = ends_at
         self._failures = 0
         settings = self._desk.settings
         lives_s = (self._ends_at - now) / SECOND_US
