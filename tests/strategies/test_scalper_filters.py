@@ -132,9 +132,9 @@ def test_a_filter_that_is_switched_off_is_not_in_the_list() -> None:
 
 
 def test_a_direction_needs_score_and_lead_and_nothing_else() -> None:
-    assert wants(situation(confidence=0.0, quote=None))
-    assert not wants(situation(score=points(long=39.0)))
-    assert not wants(situation(score=points(short=59.0)))
+    assert wants(judge(situation(confidence=0.0, quote=None)))
+    assert not wants(judge(situation(score=points(long=39.0))))
+    assert not wants(judge(situation(score=points(short=59.0))))
 
 
 def test_the_verdict_carries_what_was_compared() -> None:

@@ -89,7 +89,7 @@ class Scalper:
             ("short", it.score.short),
             ("regime", _REGIME_NUMBER[it.regime]),
         )
-        direction = it.side if wants(it) else None
+        direction = it.side if wants(gates) else None
         self._judgement = Judgement(
             score=points, confidence=it.confidence, direction=direction, reasons=reasons, gates=gates, inputs=inputs
         )

@@ -47,6 +47,9 @@ class FilterCode(StrEnum):
     COOLDOWN = "cooldown"
 
 
+_DIRECTION: Final = (FilterCode.SCORE, FilterCode.LEAD)
+
+
 class Situation(msgspec.Struct, frozen=True, kw_only=True):
     """What the filters may look at. `side`: where the score leans; `last_signal_at`: our last tradable signal."""
 
@@ -66,9 +69,9 @@ def judge(situation: Situation) -> tuple[Gate, ...]:
     return tuple(gate for ask in FILTERS for gate in ask(situation))
 
 
-def wants(situation: Situation) -> bool:
-    """The score by itself is enough and clear: there is a direction, whatever the filters say."""
-    return all(gate.passed for ask in (_score, _lead) for gate in ask(situation))
+def wants(gates: tuple[Gate, ...]) -> bool:
+    """The score by itself is enough and clear: there is a direction, whatever the other filters say."""
+    return all(gate.passed for gate in gates if gate.code in _DIRECTION)
 
 
 def _score(it: Situation) -> Iterator[Gate]:

@@ -18,13 +18,13 @@ class ScoreWeights(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Points per piece of evidence; zero switches one off. RSI speaks against the move, the averages for it."""
 
     ema_stack: float = 15.0
-    ema_price: float = 5.0
+    ema_price: float = 0.0
     macd_cross: float = 20.0
-    macd_sign: float = 8.0
+    macd_sign: float = 5.0
     rsi_extreme: float = 12.0
     rsi_mild: float = 5.0
     volume: float = 8.0
-    pattern: float = 10.0
+    pattern: float = 5.0
     bounce: float = 1.0
     divergence: float = 25.0
     divergence_strength: float = 0.1
@@ -155,10 +155,10 @@ class ScalperSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     min_score: float = 45.0
     lead: float = 1.25
     full_score: float = 90.0
-    min_confidence: float = 55.0
+    min_confidence: float = 50.0
     volume_spike: float = 1.5
     bounce_both_sides: bool = True
-    expected_atr: float = 3.0
+    expected_atr: float = 0.4
 
     def validate(self, field: str = "scalper") -> None:
         """Raise ConfigError naming the field (`scalper.weights.volume`), what was seen and the range."""

@@ -15,7 +15,7 @@ _TRADING: Final = {
     "default": TradingSettings(
         entry=EntrySettings(style=EntryStyle.POST_ONLY_THEN_IOC, post_wait_s=3.0, max_slippage_bps=3.0),
         sizing=SizingSettings(risk_per_trade=0.005, calm_volatility=0.001),
-        costs=CostSettings(min_multiple=1.5, hold_s=900),
+        costs=CostSettings(min_multiple=1.2, hold_s=600),
     ),
     "classic": TradingSettings(
         entry=EntrySettings(style=EntryStyle.IOC, max_slippage_bps=5.0),
