@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import msgspec
+from msgspec.structs import replace
 
 from flashscalper.model.dice import Dice
-from flashscalper.model.errors import ExchangeError
+from flashscalper.model.errors import AuthError
 from flashscalper.model.events import FeeClass
 from flashscalper.simulator.exchange import Exchange
-from flashscalper.simulator.facts import FundingSettled
+from flashscalper.simulator.facts import FundingPoint, FundingSettled, MarketSummary
 from flashscalper.simulator.paradex_server.accounts import Member, Members
 from flashscalper.simulator.paradex_server.algos import Algos
 from flashscalper.simulator.paradex_server.limits import Group, RateLimits
@@ -33,7 +34,17 @@ class Context:
         self.limits = RateLimits(enforced=settings.rate_limits)
         self.algos = Algos(exchange)
         self.payments: dict[str, list[FundingSettled]] = {}
+        self.funding_ticked_at: dict[str, int] = {}
         self.liquidations: dict[str, list[tuple[str, int]]] = {}
+
+    def summary(self, symbol: str, now: int) -> MarketSummary:
+        """A market's summary as of now, which is when it is made."""
+        return replace(self.exchange.summary(symbol), at=now)
+
+    def funding(self, symbol: str) -> FundingPoint:
+        """A market's funding as of its last tick."""
+        point = self.exchange.funding(symbol)
+        return replace(point, at=self.funding_ticked_at.get(symbol, self.started_at))
 
     def market_name(self, symbol: str) -> str:
         """The exchange's name of a symbol."""
@@ -53,9 +64,9 @@ class Login(msgspec.Struct, frozen=True):
     claims: Claims
 
     def asker(self, conn: str = "") -> Asker:
-        """The login as order requests see it. Raises ExchangeError for a read-only token."""
+        """The login as order requests see it. Raises AuthError for a read-only token."""
         if self.claims.usage == READ_ONLY:
-            raise ExchangeError("INVALID_TOKEN_SCOPE", "this token is read-only", status=403)
+            raise AuthError("INVALID_TOKEN_SCOPE", "this token is read-only", status=403)
         return Asker(self.member, self.claims.key, self.claims.usage == INTERACTIVE, conn)
 
 

@@ -83,7 +83,7 @@ class Publisher:
         elif channel.kind == "markets_summary":
             for symbol in self._context.names.market_of if channel.symbol is None else (channel.symbol,):
                 if session.scope is None or channel.name != "markets_summary" or symbol in session.scope:
-                    self._fanout.to_one(session, channel.name, self._summary_frames(exchange.summary(symbol), now))
+                    self._fanout.to_one(session, channel.name, self._summary_frames(self._context.summary(symbol, now), now))
 
     def run_due(self, now: int) -> None:
         """Send what was held back and may go now."""
@@ -146,7 +146,7 @@ class Publisher:
         channels = self._listened(f"markets_summary.{name}", f"markets_summary.{ALL}")
         scoped = [each for each in self._sessions.listeners("markets_summary") if each.scope is None or symbol in each.scope]
         if channels or scoped:
-            frames = self._summary_frames(self._context.exchange.summary(symbol), now)
+            frames = self._summary_frames(self._context.summary(symbol, now), now)
             for channel in channels:
                 self._fanout.to_all(channel, frames)
             self._fanout.to(scoped, "markets_summary", frames)
@@ -156,10 +156,11 @@ class Publisher:
         return Frames(lambda: views.summary(state, name), lambda version: sbe_frames.summary(state, name, version, now))
 
     def _funding(self, fact: FundingTicked, now: int) -> None:
+        self._context.funding_ticked_at[fact.symbol] = fact.at
         self._to_market("funding_data", fact.symbol, lambda: self._funding_frames(fact.symbol, now))
 
     def _funding_frames(self, symbol: str, now: int) -> Frames:
-        point, rules = self._context.exchange.funding(symbol), self._context.exchange.market(symbol)
+        point, rules = self._context.funding(symbol), self._context.exchange.market(symbol)
         hours = rules.funding_period_hours
         return Frames(
             lambda: views.funding(point, rules.market, hours),

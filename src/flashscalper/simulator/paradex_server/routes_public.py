@@ -91,7 +91,7 @@ def markets_summary(context: Context, request: Request) -> Reply:
     if not market:
         raise invalid("market", market, "ALL or a market")
     symbols = list(context.names.market_of) if market == "ALL" else [context.names.symbol(market)]
-    return results([views.summary(context.exchange.summary(symbol), context.market_name(symbol)) for symbol in symbols])
+    return results([views.summary(context.summary(symbol, request.now), context.market_name(symbol)) for symbol in symbols])
 
 
 def klines(context: Context, request: Request) -> Reply:
@@ -199,7 +199,7 @@ def funding_data(context: Context, request: Request) -> Reply:
     """Funding history is one point here: the latest, when it lies in the asked range."""
     symbol = context.names.symbol(request.query.get("market", ""))
     wanted = asked(request.query, context.settings.jwt_secret)
-    point, rules = context.exchange.funding(symbol), context.exchange.market(symbol)
+    point, rules = context.funding(symbol), context.exchange.market(symbol)
     inside = (wanted.start_at or 0) <= point.at and (wanted.end_at is None or point.at <= wanted.end_at)
     rows = [views.funding(point, rules.market, rules.funding_period_hours)] if inside else []
     return ok({"next": None, "prev": None, "results": rows})
