@@ -18,11 +18,12 @@ def without_native_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table_cache, "native_installed", lambda: False)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("tables") / "made" / "when" / "missing"
-    _, how = cached_backend(path)
-    assert how == "written"
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(table_cache, "native_installed", lambda: False)
+        assert cached_backend(path)[1] == "written"
     return path
 
 

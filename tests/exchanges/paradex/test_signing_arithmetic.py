@@ -12,9 +12,7 @@ from hypothesis import strategies as st
 from flashscalper.exchanges.paradex.signing import Backend, backend, curve
 from flashscalper.exchanges.paradex.signing.arithmetic import Arithmetic, gmpy_arithmetic, python_arithmetic
 from flashscalper.exchanges.paradex.signing.backends import (
-    STORED_SHA256,
     STORED_WIDTHS,
-    build_stored,
     build_tables,
     native_pedersen,
     stored_backend,
@@ -62,7 +60,7 @@ def test_constants_lie_on_the_curve(constant: Point) -> None:
 
 
 def test_lifting_an_x_gives_a_point_with_it_or_says_there_is_none() -> None:
-    lifted = [curve.lift_x(x) for x in range(1, 60)]
+    lifted = [curve.lift_x(x) for x in range(1, 20)]
     assert all(point is None or curve.is_on_curve(point) for point in lifted)
     assert {point is None for point in lifted} == {True, False}
     assert curve.lift_x(FIELD_PRIME) is None
@@ -112,20 +110,13 @@ def test_stored_tables_are_the_same_bytes_from_both_arithmetics_and_read_back(wi
         assert table.multiply(2**200 + 7) == curve.multiply(2**200 + 7, GENERATOR)
 
 
-def test_the_known_checksum_is_that_of_tables_built_here() -> None:
-    built, data = build_stored()
-    stored = stored_backend(data)
-    assert len(STORED_SHA256) == 64
-    assert stored.pedersen.hash(3, 4) == built.pedersen.hash(3, 4) == plain_pedersen(3, 4)
-
-
 @pytest.mark.verify
-def test_the_known_checksum_is_also_that_of_pure_python() -> None:
+def test_the_known_checksum_is_that_of_tables_built_by_pure_python_too() -> None:
     stored_backend(b"".join(table.to_bytes() for table in build_tables(STORED_WIDTHS, python_arithmetic())))
 
 
 @pytest.mark.parametrize("name", NAMES)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(left=felts, right=felts)
 def test_every_engine_hashes_like_the_definition_whichever_operand_is_constant(name: str, left: int, right: int) -> None:
     engine = backend(name).pedersen
@@ -143,7 +134,7 @@ def test_the_chain_of_a_list_is_closed_by_its_length_and_refuses_what_is_no_felt
             hash_chain(engine, [wrong])
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(key=keys, message=hashes)
 def test_backends_sign_alike_and_verify_each_other(key: int, message: int) -> None:
     fast, plain = backend("gmpy2").ecdsa, backend("python").ecdsa
@@ -155,7 +146,7 @@ def test_backends_sign_alike_and_verify_each_other(key: int, message: int) -> No
     assert plain.verify(public, message, r, s)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(key=st.sampled_from([5, 77]), message=hashes, data=st.data())
 def test_a_signature_is_good_for_its_own_message_and_key_only(key: int, message: int, data: st.DataObject) -> None:
     ecdsa = backend("gmpy2").ecdsa

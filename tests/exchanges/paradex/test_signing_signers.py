@@ -152,7 +152,7 @@ def test_malformed_signatures_are_refused_by_parser_and_verifiers(signature: str
 
 
 @both_kinds
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(text=st.text(max_size=40))
 def test_foreign_text_anywhere_is_simply_not_good(make_signer: MakeSigner, make_verifier: MakeVerifier, text: str) -> None:
     signer, verifier = make_signer(ACCOUNT, KEY, CHAIN), make_verifier(CHAIN)
@@ -206,7 +206,7 @@ def test_the_server_cuts_off_what_the_official_sdk_cuts_off(make_signer: MakeSig
 
 
 @both_kinds
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(quanta=st.integers(0, 10**20), zeros=st.integers(0, 5))
 def test_amounts_are_signed_by_value_not_by_spelling(
     make_signer: MakeSigner, make_verifier: MakeVerifier, quanta: int, zeros: int

@@ -12,7 +12,6 @@ from typing import Final, NoReturn, Protocol
 
 import msgspec
 
-from flashscalper.exchanges.base import Signer
 from flashscalper.exchanges.paradex.signing.backends import Backend, default_backend
 from flashscalper.exchanges.paradex.signing.keys import parse_private_key
 from flashscalper.exchanges.paradex.signing.typed_data import (
@@ -31,8 +30,21 @@ from flashscalper.model.secrets import Secret
 KEPT_ACCOUNTS: Final = 256
 
 
-class ParadexSigner(Signer, Protocol):
-    """Signs what Paradex wants signed. Every signature is the text that goes into a body or header: '["r","s"]', decimal."""
+class ParadexSigner(Protocol):
+    """Signs what Paradex wants signed. Every signature is the text that goes into a body or header: '["r","s"]', decimal.
+
+    It is a `flashscalper.exchanges.base.Signer` by shape; the simulator, which may not know that module, shares this one.
+    """
+
+    @property
+    def account(self) -> str:
+        """The main account's address, 0x text without padding."""
+        ...
+
+    @property
+    def public_key(self) -> str:
+        """The key that signs (a registered subkey's or the main key's), 0x text without padding."""
+        ...
 
     def sign_order(
         self,
