@@ -54,7 +54,7 @@ changes = st.builds(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(changes, max_size=30), st.booleans())
 def test_any_sequence_of_changes_gives_the_same_book_as_sorting_everything(sequence: list[BookChange], look: bool) -> None:
     book, naive = OrderBook("ETHUSDT"), NaiveBook()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flashscalper.market.symbols import DEFAULT_SYMBOLS, SymbolMapper
@@ -97,6 +97,7 @@ def test_names_come_back_from_a_round_trip(base: str) -> None:
 names = st.one_of(bases.map(lambda base: f"{base}-USD-PERP"), st.from_regex(r"[A-Zk0-9]{1,6}-[A-Z0-9]{1,6}", fullmatch=True))
 
 
+@settings(max_examples=40, deadline=None)
 @given(st.lists(names, unique=True, max_size=12), st.dictionaries(bases, st.integers(0, 11), max_size=3))
 def test_every_listed_market_has_one_symbol_and_comes_back(listed: list[str], chosen: dict[str, int]) -> None:
     custom = {symbol: listed[place] for symbol, place in chosen.items() if place < len(listed)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
@@ -69,22 +70,34 @@ class KlineTrack:
             found = self.open[open_at] = Accumulator(open_at, open_at + self.length)
         return found
 
-    def fold(self, trades: Sequence[Trade], earliest: int, latest: int) -> Sequence[Trade]:
-        """Take trades in id order that span `[earliest, latest]`; returns those whose kline has closed already."""
-        open_at = self.floor(earliest)
-        if latest < open_at + self.length and open_at >= (self.closed_until or 0):
-            self.part(open_at).add(trades)
-            return ()
-        groups: dict[int, list[Trade]] = {}
-        for trade in trades:
-            groups.setdefault(self.floor(trade.traded_at), []).append(trade)
+    def fold(self, trades: Sequence[Trade], times: Sequence[int], *, ascending: bool) -> Sequence[Trade]:
+        """Take trades in id order with their stamps; returns those whose kline has closed already."""
         late: list[Trade] = []
-        for open_at, group in groups.items():
+        for open_at, group in self._split(trades, times) if ascending else self._scatter(trades, times):
             if open_at >= (self.closed_until or 0):
                 self.part(open_at).add(group)
             else:
                 late.extend(group)
         return late
+
+    def _split(self, trades: Sequence[Trade], times: Sequence[int]) -> Iterator[tuple[int, Sequence[Trade]]]:
+        """(open_at, trades of that kline) of ascending stamps: almost always all in one."""
+        start, count = 0, len(trades)
+        while start < count:
+            open_at = times[start] - times[start] % self.length
+            if times[-1] < open_at + self.length:
+                yield open_at, trades[start:] if start else trades
+                return
+            end = bisect_left(times, open_at + self.length, start)
+            yield open_at, trades[start:end]
+            start = end
+
+    def _scatter(self, trades: Sequence[Trade], times: Sequence[int]) -> Iterable[tuple[int, Sequence[Trade]]]:
+        """The same of stamps that went back somewhere: id order holds within each kline."""
+        groups: dict[int, list[Trade]] = {}
+        for trade, at in zip(trades, times, strict=True):
+            groups.setdefault(at - at % self.length, []).append(trade)
+        return groups.items()
 
     def close(self, until: int, whole_since: int) -> Iterator[tuple[Kline, Accumulator]]:
         """Close every kline that ends by `until`, oldest first; quiet intervals are flat at the close before.

@@ -247,8 +247,10 @@ class KlineBuilder:
         for trade in trades:
             if trade.id <= self._folded_id:
                 self._take_late(trade)
-            elif known.setdefault(trade.id, trade) is not trade:
+            elif trade.id in known:
                 self.repeated_count += 1
+            else:
+                known[trade.id] = trade
         self._waiting = sorted(known.values(), key=_by_id)
         self._waiting_ids = [trade.id for trade in self._waiting]
 
@@ -259,12 +261,12 @@ class KlineBuilder:
         trades, ids = self._waiting[:count], self._waiting_ids[:count]
         del self._waiting[:count], self._waiting_ids[:count]
         times = [trade.traded_at for trade in trades]
-        earliest, latest = min(times), max(times)
-        self._newest_at = max(self._newest_at, latest)
         self._folded_id = ids[-1]
         self._know(ids)
+        ascending = sorted(times) == times
+        self._newest_at = max(self._newest_at, times[-1] if ascending else max(times))
         for track in self._direct:
-            for trade in track.fold(trades, earliest, latest):
+            for trade in track.fold(trades, times, ascending=ascending):
                 self._late(track, trade)
 
     def _know(self, ids: list[int]) -> None:
@@ -319,7 +321,8 @@ class KlineBuilder:
                 if track.interval in self._tracks:
                     closed.append(kline)
         for longer in self._longer:
-            closed.extend(kline for kline, _ in longer.close(until, self._whole_since))
+            if longer.closed_until is not None and longer.closed_until + longer.length <= until:
+                closed.extend(kline for kline, _ in longer.close(until, self._whole_since))
         closed.sort(key=_by_close)
         self._closed.extend(map(KlineClosed, closed))
 
