@@ -48,15 +48,24 @@ from flashscalper.trading.client_ids import ClientIds
 from flashscalper.trading.engine import Engine
 from flashscalper.trading.operating import END_OF_RUN
 from flashscalper.trading.profiles import trading_profile
+from flashscalper.trading.settings import TradingSettings
 
 BALANCE: Final = Decimal(10_000)
 STARTED_AT: Final = 1_767_225_600 * SECOND_US
 """When a synthetic demo begins: 2026-01-01 00:00 UTC, always, so that a seed is a run."""
 
 CHART_INTERVALS: Final = ("5s", "1m", "5m")
+LEAD_US: Final = 5 * SECOND_US
+"""The exchange opens this long before a recording's first line, so that a client is there to hear it."""
+
 VIEW_EVERY_US: Final = 5 * SECOND_US
 CLOSING_LIMIT_S: Final = 60
 MAX_SECONDS: Final = 7 * 86_400.0
+_ANSWER_WAITS: Final = ("naked_limit_s", "stop_acts_within_s", "modify_answers_within_s")
+_CLIENT_WAITS: Final = (
+    "order_timeout_s", "read_timeout_s", "auth_timeout_s", "connect_timeout_s", "handshake_timeout_s", "ping_timeout_s",
+    "ping_every_s", "dead_feed_s",
+)  # fmt: skip
 SPEEDS: Final = ("1", "10", "max")
 
 
@@ -124,7 +133,7 @@ class Demo:
     # putting together
 
     def _engine(self) -> Engine:
-        settings = msgspec.structs.replace(trading_profile("demo"), intervals=CHART_INTERVALS)
+        settings = _paced(trading_profile("demo"), self.options.speed or 1)
         scalper = msgspec.structs.replace(self.profile.scalper, interval=self.options.interval)
         markets = {market.symbol: market for market in self._chosen}
         strategies = {symbol: create_strategy("scalper", scalper, market) for symbol, market in markets.items()}
@@ -141,6 +150,7 @@ class Demo:
             environment=Environment.SIMULATOR, rest_url=rest_url, ws_url=ws_url, onboard=True,
             markets=tuple((market.symbol, market.market) for market in self._chosen), busy_market=self._chosen[0].market,
         )  # fmt: skip
+        settings = _patient(settings, self.options.speed or 1)
         dice = Random(f"client/{self.options.seed}")  # noqa: S311 - backoff jitter, not secrets
         client = ParadexClient(settings, dice, signer=self._signer)
         return Trader(client, self.engine, journal, tape, [self.tally])
@@ -224,7 +234,7 @@ def demo(options: DemoOptions) -> int:
         feed: Feed = open_synthetic(seed=options.seed, symbols=options.symbols, started_at=started_at)
     else:
         recording = open_recording(options.feed, symbols=options.symbols)
-        feed, started_at = recording, recording.start_at
+        feed, started_at = recording, recording.start_at - LEAD_US
     view = _view_for(options)
     run = Demo(options, feed, started_at, view)
     with view:
@@ -235,6 +245,26 @@ def demo(options: DemoOptions) -> int:
     else:
         view.finish(summary)
     return 0 if summary["ledger_matches"] and not summary["open_positions"] else 1
+
+
+def _paced(settings: TradingSettings, speed: int) -> TradingSettings:
+    """At ten times the speed the machine is as slow as ever: what waits for an answer waits as long in wall time."""
+    protection = settings.protection
+    slower = {name: getattr(protection, name) * speed for name in _ANSWER_WAITS}
+    timing = settings.timing
+    timing = msgspec.structs.replace(timing, answer_within_s=timing.answer_within_s * speed)
+    return msgspec.structs.replace(
+        settings, intervals=CHART_INTERVALS, timing=timing, protection=msgspec.structs.replace(protection, **slower)
+    )
+
+
+def _patient(settings: ParadexSettings, speed: int) -> ParadexSettings:
+    """The same for the client's own deadlines."""
+    return msgspec.structs.replace(
+        settings,
+        recv_window_ms=settings.recv_window_ms * speed,
+        **{name: getattr(settings, name) * speed for name in _CLIENT_WAITS},
+    )
 
 
 def _view_for(options: DemoOptions) -> View:

@@ -118,7 +118,8 @@ def picture(frame: ViewFrame) -> Group:
     """One moment as rich draws it."""
     status = frame.status
     head = Text.assemble(
-        (frame.title, "bold"), "  ", (frame.label, "yellow"), f"\n{_minutes(frame.elapsed_s)} of {_minutes(frame.seconds)}  ",
+        (frame.title, "bold"), "  ", (frame.label, "yellow"),
+        f"\n{_minutes(frame.elapsed_s)} of {_minutes(frame.seconds)}  ",
         (status.state, "green" if status.state == "active" else "yellow"), f"  {'; '.join(status.reasons)}",
     )  # fmt: skip
     return Group(head, _markets(status), _totals(frame))
@@ -173,8 +174,8 @@ def closing_lines(summary: dict[str, Any]) -> list[str]:
     exits = ", ".join(f"{reason} {count}" for reason, count in summary["round_trips_by_exit"].items()) or "none"
     p50 = "no order" if latency["p50"] is None else f"p50 {latency['p50']:.2f} ms, p99 {latency['p99']:.2f} ms"
     return [
-        f"{summary['round_trips']} round trips ({exits}); {summary['fills']} fills; orders sent {orders['sent']}, "
-        f"filled {orders['filled']}, canceled {orders['canceled']}, denied {orders['denied']}, rejected {orders['rejected']}",
+        f"{summary['round_trips']} round trips ({exits}); {summary['fills']} fills; orders sent {orders['sent']}, filled "
+        f"{orders['filled']}, canceled {orders['canceled']}, denied {orders['denied']}, rejected {orders['rejected']}",
         f"realised PnL {summary['realized_pnl']} USDC, fees {summary['fees']}, funding {summary['funding']}; "
         f"open positions: {len(summary['open_positions'])}",
         f"ledger equals the exchange's at every fill: {'yes' if summary['ledger_matches'] else 'NO'}; tick to order {p50}",
