@@ -26,7 +26,7 @@ from flashscalper.exchanges.base import (
 )
 from flashscalper.exchanges.paradex.client import ParadexClient
 from flashscalper.exchanges.paradex.settings import Environment, ParadexSettings
-from flashscalper.exchanges.paradex.signing import KeyedHashSigner, KeyedHashVerifier
+from flashscalper.exchanges.paradex.signing import KeyedHashSigner, KeyedHashVerifier, ParadexSigner
 from flashscalper.model.commands import Command
 from flashscalper.model.events import BestQuote, Event
 from flashscalper.model.secrets import Secret
@@ -60,15 +60,14 @@ ACCOUNT = "0x1d2a3359cf96bd7d14e156196b8a27fd9c0464895bfb006b5a059c18fc54909"
 class Joined:
     """One client, one server, one synthetic market (ETH and BTC), one clock."""
 
-    def __init__(self, *, server: dict[str, Any] | None = None, **client: Any) -> None:
+    def __init__(self, *, server: dict[str, Any] | None = None, signer: ParadexSigner | None = None, **client: Any) -> None:
         self.now = START
         markets = [market for market in DEFAULT_MARKETS if market.base in ("ETH", "BTC")]
         self.feed = SyntheticFeed(markets, random.Random(7), START)
         self.exchange = Exchange.for_feed(self.feed, ExchangeRules(), START)
         settings = ServerSettings(
             jwt_secret=Secret("a secret of tests"),
-            verify_signatures=KeyedHashVerifier(CHAIN),
-            **{"check_address": False, **(server or {})},
+            **{"check_address": False, "verify_signatures": KeyedHashVerifier(CHAIN), **(server or {})},
         )
         self.server = ParadexServer(self.exchange, settings, random.Random(8), START)
         given: dict[str, Any] = {
@@ -78,7 +77,7 @@ class Joined:
             "markets": (("ETHUSDT", "ETH-USD-PERP"),),
             "onboard": True,
         }
-        signer = KeyedHashSigner(ACCOUNT, Secret("0x5"), CHAIN)
+        signer = signer or KeyedHashSigner(ACCOUNT, Secret("0x5"), CHAIN)
         self.client = ParadexClient(ParadexSettings(**{**given, **client}), random.Random(9), signer=signer)
         self.events: list[Event] = []
         self.requests: list[HttpRequest] = []

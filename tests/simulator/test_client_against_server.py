@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from flashscalper.exchanges.paradex.settings import BookFeed, OrderEntry
+from flashscalper.exchanges.paradex.signing import CurveSigner, CurveVerifier
 from flashscalper.model.commands import (
     CancelOrder,
     FetchKlines,
@@ -43,8 +44,9 @@ from flashscalper.model.events import (
 )
 from flashscalper.model.klines import Trade
 from flashscalper.model.orders import OrderRole, OrderStatus, OrderType, Side, TimeInForce
+from flashscalper.model.secrets import Secret
 from flashscalper.simulator.base import HttpAnswer, ServerOutgoing
-from tests.simulator.joined import SECOND, START, Joined, price
+from tests.simulator.joined import ACCOUNT, CHAIN, SECOND, START, Joined, price
 
 ALL_STREAMS = ["account", "entries", "market", "protection"]
 
@@ -180,6 +182,31 @@ def test_a_fill_moves_order_position_and_balance(private_as_sbe: bool) -> None:
     joined.submit(market(Side.SELL, "fs-t-2", reduce_only=True))
     joined.run(1)
     assert joined.seen(PositionUpdate)[-1].position.size == 0
+
+
+def test_on_the_real_curve_login_order_and_change_are_signed_and_verified() -> None:
+    signer = CurveSigner(ACCOUNT, Secret(f"{0x5EED:#x}"), CHAIN)
+    joined = Joined(server={"verify_signatures": CurveVerifier(CHAIN)}, signer=signer).start()
+    joined.submit(market(Side.BUY, "fs-t-1"))
+    joined.submit(limit(joined, 20, client_id="fs-t-2"))
+    joined.run(0.5)
+    assert [each.verdict for each in joined.seen(RequestOutcome)] == [Verdict.ACCEPTED, Verdict.ACCEPTED]
+    order = last_order(joined, "fs-t-2")
+    joined.submit(
+        ModifyOrder(
+            client_id="fs-t-2",
+            order_id=order.order_id,
+            symbol="ETHUSDT",
+            side=Side.BUY,
+            type=OrderType.LIMIT,
+            size=Decimal("0.2"),
+            price=order.price,
+            role=OrderRole.ENTRY,
+            reason="test",
+        )
+    )
+    joined.run(0.5)
+    assert last_order(joined, "fs-t-2").size == Decimal("0.2")
 
 
 def test_a_stop_rests_untriggered_and_survives_the_death_of_the_entries_socket_but_an_entry_does_not() -> None:
