@@ -77,14 +77,16 @@ class TablePedersen:
 
     def with_left(self, left: int) -> Half:
         """right -> pedersen(left, right), prepared."""
-        own = self._left.points(left)
-        constants = [self._sum([*own, offset]) for offset in self._offsets]
+        own, offsets = self._left.points(left), self._offsets
+        constants: dict[int, Point] = {}
         table, total_x = self._right, self._arithmetic.total_x
 
         def hash_right(right: int) -> int:
             count = max(2, table.low_count(right))
             points = table.low_points(right, count)
-            points.append(constants[count - 1])
+            if count not in constants:
+                constants[count] = self._sum([*own, offsets[count - 1]])
+            points.append(constants[count])
             return total_x(points)
 
         return hash_right
