@@ -202,9 +202,7 @@ def test_history_of_the_kline_still_open_here_is_what_it_closes_with() -> None:
 def test_a_forming_kline_of_history_is_not_taken() -> None:
     builder = timed("1m")
     (forming,) = history("1m", MINUTE_US, [0])
-    assert (
-        builder.seed("1m", [Kline(*(getattr(forming, name) for name in forming.__struct_fields__[:13]), closed=False)]) == []
-    )
+    assert builder.seed("1m", [replace(forming, closed=False)]) == []
     assert builder.get_kline_count("1m") == 0
 
 
