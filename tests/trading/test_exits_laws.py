@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flashscalper.model.positions import PositionSide
+from flashscalper.strategies.base import Signal
 from flashscalper.strategies.exit_policy import (
     BreakEven,
     ExitPolicy,
@@ -43,6 +44,10 @@ policies = st.builds(
     stop_grace_s=st.sampled_from([0.0, 2.0]),
 )
 walks = st.lists(st.tuples(st.integers(-60, 60), st.integers(0, 3), st.integers(-20, 20)), min_size=1, max_size=60)
+signals = st.none() | st.builds(
+    Signal, direction=st.just(PositionSide.LONG), confidence=st.just(50.0), reasons=st.just(()),
+    stop=st.none() | st.floats(90, 110), target=st.none() | st.floats(90, 110),
+)  # fmt: skip
 directions = st.sampled_from(list(PositionSide))
 costs = st.sampled_from([FREE, DEAR])
 
@@ -117,14 +122,15 @@ def test_partial_closes_sum_to_less_than_the_position_and_happen_at_most_once(
 
 
 @settings(max_examples=40, deadline=None)
-@given(policies, directions, walks)
-def test_a_plan_restored_at_any_moment_goes_on_with_the_same_stop_and_band(
-    rules: ExitPolicy, direction: PositionSide, walk: list[tuple[int, int, int]]
+@given(policies, directions, walks, signals)
+def test_a_plan_restored_at_any_moment_has_the_same_stop_and_levels_without_its_signal(
+    rules: ExitPolicy, direction: PositionSide, walk: list[tuple[int, int, int]], own: Signal | None
 ) -> None:
-    first = plan(rules, direction, volatility=0.25)
+    first = plan(rules, direction, volatility=0.25, costs=DEAR, signal=own)
     for step, (bid, ask, mark) in enumerate(prices(walk)):
         first.on_price(bid, ask, mark, OPENED_AT + step * SECOND)
     saved = msgspec.json.decode(msgspec.json.encode(first.state()), type=type(first.state()))
-    again = plan(rules, direction, volatility=0.25, state=saved)
+    again = plan(rules, direction, volatility=None, costs=FREE, state=saved)
     assert again.stop_price == first.stop_price
+    assert again.levels == first.levels
     assert again.state() == first.state()

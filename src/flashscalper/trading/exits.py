@@ -58,12 +58,20 @@ class Exit(msgspec.Struct, frozen=True):
 
 
 class ExitState(msgspec.Struct, frozen=True, kw_only=True):
-    """What a plan has learned, for the journal: hand it to a new plan after a restart and nothing loosens."""
+    """What a plan has learned, for the journal: hand it to a new plan after a restart and nothing loosens.
+
+    The last four are what the levels were computed from (ATR in quote units, the signal's own prices, the costs), because
+    after a restart the signal is gone.
+    """
 
     stop: Decimal
     stop_reason: str
     best: float | None
     partial_taken: bool
+    volatility: float | None = None
+    own_stop: float | None = None
+    own_target: float | None = None
+    costs: CostEstimate | None = None
 
 
 class ExitPlan:
@@ -88,6 +96,9 @@ class ExitPlan:
         state: ExitState | None = None,
     ) -> None:
         """`size` is unsigned base units; `volatility` the ATR in quote units; `state` what an earlier plan had learned."""
+        if state is not None and signal is None:
+            volatility, costs = state.volatility, state.costs or costs
+            signal = _remembered_signal(direction, state)
         self._basis = ExitBasis(policy=policy, market=market, direction=direction, entry=entry_price, volatility=volatility,
                                 signal=signal, costs=costs)  # fmt: skip
         self._sign = direction.sign
@@ -135,7 +146,17 @@ class ExitPlan:
     def state(self) -> ExitState:
         """What must survive a restart."""
         best = self._best * self._sign if isfinite(self._best) else None
-        return ExitState(stop=self._stop, stop_reason=self._stop_reason, best=best, partial_taken=self._partial_asked)
+        basis = self._basis
+        return ExitState(
+            stop=self._stop,
+            stop_reason=self._stop_reason,
+            best=best,
+            partial_taken=self._partial_asked,
+            volatility=basis.volatility,
+            own_stop=basis.signal.stop if basis.signal else None,
+            own_target=basis.signal.target if basis.signal else None,
+            costs=basis.costs,
+        )
 
     def edges(self) -> tuple[float, float]:
         """The quiet band (lower, upper): nothing happens while quote and mark stay strictly inside, before `wake_at`.
@@ -390,6 +411,13 @@ class ExitPlan:
         waiting = [float(start) * self._sign for start in starts if start is not None and not self._armed(start)]
         partial = inf if self._partial_asked else self._signed(levels.partial, inf)
         return (lower, min(self._signed(levels.target, inf), partial, self._best if follows else inf, *waiting))
+
+
+def _remembered_signal(direction: PositionSide, state: ExitState) -> Signal | None:
+    """As much of the signal as its levels need."""
+    if state.own_stop is None and state.own_target is None:
+        return None
+    return Signal(direction=direction, confidence=0.0, reasons=(), stop=state.own_stop, target=state.own_target)
 
 
 RULES: Final[tuple[Callable[[ExitPlan, float | None, int], Exit | None], ...]] = (
