@@ -240,6 +240,7 @@ class Engine:
         plan = state.plan
         seen = Situation(
             symbol=state.symbol, size=size, stop_price=plan.stop_price if plan else None,
+            fallback_price=state.fallback_stop() if size else None,
             target_price=plan.target_price if plan else None, beyond=bool(size) and state.beyond_stop(),
             can_send=floor.can_send,
         )  # fmt: skip

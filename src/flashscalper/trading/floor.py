@@ -24,10 +24,10 @@ from flashscalper.trading.entry import Entry
 from flashscalper.trading.exposure import SymbolExposure, exposure_of
 from flashscalper.trading.limits import Surroundings
 from flashscalper.trading.market_state import MarketState
-from flashscalper.trading.orders import Orders
+from flashscalper.trading.orders import Orders, in_doubt
 from flashscalper.trading.positions import Ledger
 from flashscalper.trading.protection import Protection
-from flashscalper.trading.pursuit import Pursuit, in_doubt
+from flashscalper.trading.pursuit import Pursuit
 from flashscalper.trading.risk import CANCELED_BY_OTHERS, Risk, RiskCounters
 from flashscalper.trading.settings import TradingSettings
 

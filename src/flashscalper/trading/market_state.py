@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Decimal
 from math import inf
+from typing import Final
 
 from flashscalper.market.book import OrderBook
 from flashscalper.market.klines import KlineBuilder
 from flashscalper.model.events import BestQuote, MarkPrice
 from flashscalper.model.instants import SECOND_US, interval_us
 from flashscalper.model.klines import Kline, Trade
-from flashscalper.model.markets import Market
+from flashscalper.model.markets import Market, Rounding
 from flashscalper.model.orders import Side
 from flashscalper.model.positions import PositionSide
 from flashscalper.model.records import SignalJudged
@@ -23,6 +24,9 @@ from flashscalper.strategies.loader import exits_of
 from flashscalper.trading.exits import ExitPlan
 from flashscalper.trading.protection import Protection
 from flashscalper.trading.settings import TradingSettings
+
+FALLBACK_AWAY: Final = Decimal("0.001")
+"""How far behind the mark an emergency stop goes."""
 
 
 class MarketState:
@@ -115,6 +119,14 @@ class MarketState:
         long = self.view.held_direction is PositionSide.LONG
         price = self.mark.mark if self.mark is not None else self.touch_price(Side.SELL if long else Side.BUY)
         return price is not None and (price <= stop if long else price >= stop)
+
+    def fallback_stop(self) -> Decimal | None:
+        """A stop price a little behind the mark, for a position whose own stop price has been passed."""
+        price, long = self.price, self.view.held_direction is PositionSide.LONG
+        if price is None:
+            return None
+        away = price * (1 - FALLBACK_AWAY if long else 1 + FALLBACK_AWAY)
+        return self.market.round_price(away, Rounding.DOWN if long else Rounding.UP)
 
 
 class History:

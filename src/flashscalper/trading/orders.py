@@ -338,3 +338,8 @@ def adopted(shown: Order, now: int) -> TrackedOrder:
         trigger_price=shown.trigger_price, time_in_force=shown.time_in_force, reduce_only=shown.reduce_only, role=role,
         reason="adopted", sent_at=shown.created_at or now, state=OrderState.UNKNOWN, order_id=shown.order_id, adopted=True,
     )  # fmt: skip
+
+
+def in_doubt(orders: Iterable[TrackedOrder]) -> bool:
+    """Whether any of these orders is unknown or owes fills: nothing that adds risk is sent while one is."""
+    return any(order.state is OrderState.UNKNOWN or order.owed > ZERO for order in orders)

@@ -20,7 +20,7 @@ from flashscalper.model.instants import SECOND_US
 from flashscalper.model.orders import OrderRole, OrderType, Side
 from flashscalper.model.records import ProtectionChanged
 from flashscalper.trading.desk import Desk
-from flashscalper.trading.orders import CONFIRMED, OrderState, TrackedOrder
+from flashscalper.trading.orders import CONFIRMED, OrderState, TrackedOrder, in_doubt
 from flashscalper.trading.settings import ProtectionSettings
 
 
@@ -36,11 +36,13 @@ class ProtectionState(StrEnum):
 
 class Situation(msgspec.Struct, frozen=True, kw_only=True):
     """What protection looks at. `size` is signed and ours alone; `stop_price` is where the plan wants the stop, `beyond`
-    whether the mark has passed it already; `can_send` is False while the exchange refuses orders."""
+    whether the mark has passed it already, `fallback_price` a little behind the mark; `can_send` is False while the exchange
+    refuses orders."""
 
     symbol: str
     size: Decimal
     stop_price: Decimal | None
+    fallback_price: Decimal | None
     target_price: Decimal | None
     beyond: bool
     can_send: bool
@@ -94,6 +96,7 @@ class Protection:
         self._target_off = False
         self._naked_since: int | None = None
         self._retry_at = 0
+        self._stop_at = 0
         self._retry_us = self._us(settings.exit_retry_s)
         self._waits = False
         self._moved_at = 0
@@ -104,6 +107,11 @@ class Protection:
     def closing(self) -> bool:
         """Whether the whole position is being closed."""
         return self.wish is not None and self.wish.size is None
+
+    @property
+    def _exit_in_doubt(self) -> bool:
+        """Whether the closing order may be lost: it is not sent again, so a stop must cover the time until that is known."""
+        return self.closing and self.wish is not None and self.wish.order is not None and in_doubt((self.wish.order,))
 
     def want_exit(self, reason: str, size: Decimal | None = None) -> None:
         """Close `size` (None: everything). The first reason for leaving whole stays; a partial exit gives way to it."""
@@ -131,7 +139,9 @@ class Protection:
             self._follow_stop(seen, active, now)
             if self.wish is not None:
                 self._close(self.wish, seen, now)
-            if not self.closing and not self._waits:
+            if self._exit_in_doubt and not self._waits:
+                self._guard_doubt(seen, active, now)
+            elif not self.closing and not self._waits:
                 self._keep_stop(seen, active, now)
                 self._keep_target(seen, now)
         self._tell_change(seen, active, now)
@@ -147,7 +157,7 @@ class Protection:
         self.wish = None
         self._replace = self._target_off = self._waits = False
         self._naked_since = None
-        self._retry_at, self._retry_us = 0, self._us(self._settings.exit_retry_s)
+        self._retry_at, self._stop_at, self._retry_us = 0, 0, self._us(self._settings.exit_retry_s)
 
     # The stop
 
@@ -171,8 +181,8 @@ class Protection:
         asked = ended.cancel_asked_at > 0
         if covered or asked or ended.state in (OrderState.FILLED, OrderState.DEAD):
             return
+        self._stop_at = now + self._us(self._settings.exit_retry_s) if ended.filled == ZERO else now
         if ended.state is OrderState.UNSENT or ended.refusal in BUSY_CODES or ended.cancel_reason in BUSY_CODES:
-            self._retry_at = now + self._us(self._settings.exit_retry_s)
             return
         if ended.state in (OrderState.REJECTED, OrderState.REFUSED):
             self.want_exit("stop_refused")
@@ -204,25 +214,39 @@ class Protection:
         elif self.stop.state is OrderState.UNTRIGGERED:
             self._adjust(self.stop, seen, live, now)
 
+    def _guard_doubt(self, seen: Situation, active: list[TrackedOrder], now: int) -> None:
+        """While the closing order may be lost: a stop where the plan has it, or just behind the mark if that is passed."""
+        live = [one for one in active if _is_stop(one, seen.closing_side) and one.live and not one.canceling]
+        if not live and seen.can_send:
+            self._send_stop(seen, seen.fallback_price if seen.beyond else seen.stop_price, now)
+
     def _place_stop(self, seen: Situation, now: int) -> None:
-        if not seen.can_send or seen.stop_price is None:
+        if not seen.can_send:
             return
         if seen.beyond:
             self.want_exit("stop")
             self._close_now(seen, now)
             return
-        if now < self._retry_at:
-            self._wake(self._retry_at)
+        self._send_stop(seen, seen.stop_price, now)
+
+    def _send_stop(self, seen: Situation, price: Decimal | None, now: int) -> None:
+        if price is None:
+            return
+        if now < self._stop_at:
+            self._wake(self._stop_at)
             return
         sent = self._desk.reduce(
             self.symbol, seen.closing_side, abs(seen.size), type=OrderType.STOP_MARKET, role=OrderRole.STOP, reason="stop",
-            now=now, trigger_price=seen.stop_price,
+            now=now, trigger_price=price,
         )  # fmt: skip
         if sent is None:
-            self._retry_at = now + self._us(self._settings.exit_retry_s)
-            self._wake(self._retry_at)
+            self._wait_for_stop(now)
             return
         self.stop, self._moved_at = sent, now
+
+    def _wait_for_stop(self, now: int) -> None:
+        self._stop_at = now + self._us(self._settings.exit_retry_s)
+        self._wake(self._stop_at)
 
     def _watch_triggered(self, stop: TrackedOrder, seen: Situation, now: int) -> None:
         """It was triggered: it is closing us. If it does not, we do."""
@@ -236,7 +260,7 @@ class Protection:
     def _adjust(self, stop: TrackedOrder, seen: Situation, live: list[TrackedOrder], now: int) -> None:
         """Size first (at once), then price (not more often than `reprice_every_s`); modify before replace."""
         size, price = abs(seen.size), _tighter(seen.stop_price, stop.trigger_price, seen.closing_side)
-        if stop.modifying is not None or not seen.can_send or price is None:
+        if stop.modifying is not None or not seen.can_send or price is None or not stop.order_id:
             return
         if stop.size == size and stop.trigger_price == price:
             self._replace = False
@@ -248,25 +272,16 @@ class Protection:
         if stop.size == size and now < reprice_at:
             self._wake(reprice_at)
             return
-        if now < self._retry_at:
-            self._wake(self._retry_at)
-            return
-        if self._replace:
-            self._replace_stop(seen, price, now)
-        elif not self._desk.modify(stop, size=size, trigger_price=price, reason="stop", now=now):
-            self._retry_at = now + self._us(self._settings.exit_retry_s)
-            self._wake(self._retry_at)
-            return
-        self._moved_at = now
-
-    def _replace_stop(self, seen: Situation, price: Decimal, now: int) -> None:
-        """Place the new stop; the old one is cancelled when the new one is confirmed (`_adjust`)."""
-        sent = self._desk.reduce(
-            self.symbol, seen.closing_side, abs(seen.size), type=OrderType.STOP_MARKET, role=OrderRole.STOP,
-            reason="stop", now=now, trigger_price=price,
-        )  # fmt: skip
-        if sent is not None:
-            self.stop, self._replace = sent, False
+        if now < self._stop_at:
+            self._wake(self._stop_at)
+        elif self._replace:
+            # The old one is cancelled when the new one is confirmed (above).
+            self._send_stop(seen, price, now)
+            self._replace = self.stop is stop
+        elif self._desk.modify(stop, size=size, trigger_price=price, reason="stop", now=now):
+            self._moved_at = now
+        else:
+            self._wait_for_stop(now)
 
     # The way out
 
@@ -329,7 +344,9 @@ class Protection:
                 self.symbol, seen.closing_side, size, type=OrderType.LIMIT, role=OrderRole.TARGET, reason="target", now=now,
                 price=seen.target_price,
             )  # fmt: skip
-        elif self.target.state is OrderState.OPEN and self.target.modifying is None and not self.target.canceling:
+        elif self.target.state is OrderState.OPEN and self.target.order_id and not self.target.canceling:
+            if self.target.modifying is not None:
+                return
             rest = self.target.size - self.target.filled
             if rest != size or self.target.price != seen.target_price:
                 self._desk.modify(

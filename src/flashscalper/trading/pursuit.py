@@ -8,12 +8,10 @@ margin) and while the account stream was healthy; two such reads end the order, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from flashscalper.model.amounts import ZERO
 from flashscalper.model.events import OrderFound
 from flashscalper.model.instants import SECOND_US
-from flashscalper.model.orders import OrderRole, OrderType, TimeInForce
+from flashscalper.model.orders import OrderType, TimeInForce
 from flashscalper.trading.desk import Desk
 from flashscalper.trading.orders import Happening, OrderState, TrackedOrder
 from flashscalper.trading.settings import TimingSettings
@@ -128,7 +126,7 @@ class Pursuit:
             return order.owed_since + self._us(self._timing.owed_after_s)
         if order.state is OrderState.SENT:
             return order.sent_at + self._us(self._timing.answer_within_s)
-        moments = []
+        moments = [] if order.order_id else [order.changed_at + self._us(self._timing.owed_after_s)]
         if order.canceling:
             moments.append(order.cancel_asked_at + SECOND_US)
         if order.modifying is not None:
@@ -174,13 +172,3 @@ def _ends_at_once(order: TrackedOrder) -> bool:
         OrderType.TAKE_PROFIT_MARKET,
     )
     return market or order.time_in_force is TimeInForce.IOC
-
-
-def in_doubt(orders: Iterable[TrackedOrder]) -> bool:
-    """Whether any of these orders blocks new risk: unknown, or owing fills. A stop or exit in doubt blocks too."""
-    return any(order.state is OrderState.UNKNOWN or order.owed > ZERO for order in orders)
-
-
-def entry_orders(orders: Iterable[TrackedOrder]) -> list[TrackedOrder]:
-    """The entries among them."""
-    return [order for order in orders if order.role is OrderRole.ENTRY]

@@ -73,6 +73,7 @@ class Reconciler:
             self.want("start" if not self.reconciled_at else "reconnect", now)
         else:
             self._floor.risk.hold(NOT_RECONCILED, "the account stream was lost", now)
+            self.want("no stream", now, at=now + self._us(self._timing.degraded_every_s))
 
     def due(self, now: int) -> None:
         """Ask if it is time; give up on an answer that did not come."""
@@ -134,7 +135,9 @@ class Reconciler:
             self._floor.note("read_failed", snapshot.failed, now)
             self.want(self._asked_cause, now, at=now + self._us(self._timing.mismatch_apart_s))
             return
-        self.want("regular", now, at=now + self._us(self._timing.reconcile_every_s))
+        streaming = self._floor.streams["account"]
+        every_s = self._timing.reconcile_every_s if streaming else self._timing.degraded_every_s
+        self.want("regular" if streaming else "no stream", now, at=now + self._us(every_s))
         for fill in sorted(snapshot.fills, key=lambda one: (one.filled_at, len(one.id), one.id)):
             self._reports.on_fill(fill, now)
         for order in snapshot.orders:
@@ -143,10 +146,21 @@ class Reconciler:
         if snapshot.summary is not None:
             self._floor.summary = snapshot.summary
         shown = {position.symbol: position for position in snapshot.positions}
+        self._forget_older(shown, snapshot.asked_at)
         differences = [
             text for symbol in self._floor.markets if (text := self._compare_read(symbol, shown.get(symbol), snapshot, now))
         ]
         self._conclude(snapshot, differences, now)
+
+    def _forget_older(self, shown: dict[str, ExchangePosition], asked_at: int) -> None:
+        """A read is newer than what the stream said before it was asked."""
+        known = self._floor.exchange_positions
+        for symbol in [symbol for symbol, position in known.items() if position.updated_at < asked_at]:
+            if symbol in shown:
+                known[symbol] = shown[symbol]
+            else:
+                del known[symbol]
+            self._differs_since.pop(symbol, None)
 
     def _suspect_missing(self, snapshot: AccountSnapshot) -> None:
         """Live orders that the read does not list although they were there well before it."""

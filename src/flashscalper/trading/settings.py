@@ -149,6 +149,7 @@ class TimingSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     query_max_s: float = 5.0
     owed_after_s: float = 0.5
     reconcile_every_s: float = 15.0
+    degraded_every_s: float = 2.0
     mismatch_apart_s: float = 1.0
     read_within_s: float = 12.0
     rebuild_s: float = 86_400.0
