@@ -300,6 +300,16 @@ def test_history_is_filtered_and_paged_in_both_directions(bench: Bench) -> None:
     assert refusal(bench.get("/orders-history", token, page_size=0)) == (400, "VALIDATION_ERROR")
 
 
+def test_a_cursor_of_another_list_is_refused(bench: Bench) -> None:
+    signer, token = bench.trader()
+    for _ in range(2):
+        bench.place(signer, token, type="MARKET", price=None, size="0.01")
+    cursor = bench.get("/fills", token, page_size=1).json["next"]
+    assert bench.get("/fills", token, page_size=1, cursor=cursor).status == 200
+    assert refusal(bench.get("/trades", market="BTC-USD-PERP", cursor=cursor)) == (400, "INVALID_REQUEST_PARAMETER")
+    assert refusal(bench.get("/orders-history", token, cursor=cursor)) == (400, "INVALID_REQUEST_PARAMETER")
+
+
 def test_new_items_do_not_shift_a_page(bench: Bench) -> None:
     signer, token = bench.trader()
     placed = [bench.place(signer, token).json["id"] for _ in range(4)]

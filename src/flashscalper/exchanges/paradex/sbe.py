@@ -107,9 +107,14 @@ def _read_trade(data: bytes, block: int, version: int) -> SbeTrade:
         refuse_short(data, block, 50)
         _refuse_null(data, price=price, size=size)
         raise ProtocolError(f"{WHERE} side", f"saw {side_code}; accepted: 1, 2", data)
-    at = 8 + block
-    market = text_at(data, at)
-    trade_id = text_at(data, at + 1 + data[at]) if version >= 2 else ""
+    at = 8 + block  # the texts are read in line here: this is the hottest frame
+    end = at + 1 + data[at]
+    market, trade_id = data[at + 1 : end].decode(), ""
+    if version >= 2:
+        at, end = end, end + 1 + data[end]
+        trade_id = data[at + 1 : end].decode()
+    if end > len(data):
+        raise ProtocolError(WHERE, "cut within its texts", data)
     return SbeTrade(market, trade_id, short_id, side, price / _E8, size / _E8, created_at, _KIND.get(kind), seq_no, sent_at)
 
 

@@ -108,12 +108,17 @@ class BookChannels:
 
     def _whole(self, stream: _Stream, book: Depth, now: int) -> Frames:
         symbol, name = stream.channel.symbol, self._context.market_name(stream.channel.symbol)
-        quote = self._context.exchange.quote(symbol)
+        api = self._context.exchange.quote(symbol)
+        interactive = self._context.exchange.interactive_quote(symbol) if stream.channel.feed == "interactive" else None
         view = _update(book, name, "s")
         view["inserts"] = [_level(Side.BUY, *each) for each in book.bids] + [_level(Side.SELL, *each) for each in book.asks]
-        if stream.channel.feed == "interactive":
-            view |= _interactive_extras(quote, self._context.exchange.interactive_quote(symbol))
-        return Frames(lambda: view, lambda version: sbe_frames.book(book, name, version, now, snapshot=True, quote=quote))
+        if interactive is not None:
+            view |= _interactive_extras(api, interactive)
+
+        def frame(version: int) -> bytes:
+            return sbe_frames.book(book, name, version, now, snapshot=True, api=api, interactive=interactive)
+
+        return Frames(lambda: view, frame)
 
     def _difference(self, stream: _Stream, book: Depth, changes: tuple[_Changes, _Changes], now: int) -> Frames:
         name = self._context.market_name(stream.channel.symbol)
@@ -126,7 +131,7 @@ class BookChannels:
             return view
 
         changed = Depth(bids.levels(), asks.levels(), book.seq_no, book.at)
-        return Frames(json_view, lambda version: sbe_frames.book(changed, name, version, now, snapshot=False, quote=None))
+        return Frames(json_view, lambda version: sbe_frames.book(changed, name, version, now, snapshot=False))
 
 
 class _Changes:

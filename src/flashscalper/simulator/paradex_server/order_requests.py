@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from flashscalper.exchanges.paradex.signing.signer import Verifier
+from flashscalper.exchanges.paradex.signing import Verifier
 from flashscalper.model.amounts import ZERO, parse_amount
 from flashscalper.model.errors import ExchangeError, ProtocolError
 from flashscalper.model.events import FeeClass
@@ -31,6 +31,8 @@ _FLAGS: Final = frozenset(
     {"REDUCE_ONLY", "STOP_CONDITION_BELOW_TRIGGER", "STOP_CONDITION_ABOVE_TRIGGER", "INTERACTIVE", "TARGET_STRATEGY_VWAP"}
 )
 _MAX_CLIENT_ID: Final = 64
+_MAX_DIGITS: Final = 9
+_MAX_INSTANT_MS: Final = 2**53
 
 
 class OrderRequest(msgspec.Struct):
@@ -111,7 +113,7 @@ def new_order(request: OrderRequest, asker: Asker, names: MarketNames, verifier:
         time_in_force=_word("instruction", request.instruction or "GTC", _INSTRUCTIONS),
         reduce_only="REDUCE_ONLY" in _flags(request.flags),
         stp=_word("stp", request.stp or SelfTrade.EXPIRE_TAKER.value, {mode.value: mode for mode in SelfTrade}),
-        signed_at=_required("signature_timestamp", request.signature_timestamp) * MILLISECOND_US,
+        signed_at=_signed_at(request.signature_timestamp),
         recv_window_us=None if request.recv_window is None else request.recv_window * MILLISECOND_US,
         vwap_price=_optional("vwap_price", request.vwap_price),
         fee_class=fee_class,
@@ -138,6 +140,7 @@ def change(request: ModifyRequest, path_id: str, asker: Asker, names: MarketName
         _price(kind, request.price),
         _optional("trigger_price", request.trigger_price),
     )
+    _signed_at(request.signature_timestamp)
     _verify(request, asker, verifier, order_id=order_id)
     return checked
 
@@ -166,6 +169,13 @@ def _verify(request: OrderRequest | ModifyRequest, asker: Asker, verifier: Verif
         raise ExchangeError("INVALID_ORDER_SIGNATURE", "signature does not match the order and the account", status=400)
 
 
+def _signed_at(timestamp_ms: int | None) -> int:
+    timestamp = _required("signature_timestamp", timestamp_ms)
+    if not 0 < timestamp < _MAX_INSTANT_MS:
+        raise invalid("signature_timestamp", timestamp, "unix milliseconds")
+    return timestamp * MILLISECOND_US
+
+
 def _own_account(address: str | None, member: Member) -> None:
     if address and normal_hex(address, "INVALID_STARKNET_ADDRESS", "on_behalf_of_account") != member.address:
         raise ExchangeError("ISOLATED_MARKET_ACCOUNT_MISMATCH", "isolated-margin accounts are not simulated", status=400)
@@ -189,8 +199,8 @@ def _amount(field: str, text: str) -> Decimal:
         amount = parse_amount(field, text)
     except ProtocolError as refused:
         raise ExchangeError("VALIDATION_ERROR", str(refused), status=400) from refused
-    if amount < ZERO or amount.adjusted() > 17:
-        raise invalid(field, text, "zero or more, below 10^18")
+    if amount < ZERO or amount.adjusted() > _MAX_DIGITS:
+        raise invalid(field, text, "zero or more, below 10^10 (binary frames hold no more)")
     return amount
 
 

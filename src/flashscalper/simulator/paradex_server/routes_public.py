@@ -182,6 +182,8 @@ def trades(context: Context, request: Request) -> Reply:
     symbol = context.names.symbol(query.get("market", ""))
     secret = context.settings.jwt_secret
     wanted = asked(query, secret, max_page=1_000)
+    if wanted.marker and not wanted.marker.id.isdecimal():
+        raise ExchangeError("INVALID_REQUEST_PARAMETER", "cursor: of another list", status=400)
     before = int(wanted.marker.id) if wanted.marker else None
     printed = context.exchange.trades(symbol, wanted.start_at, wanted.end_at, wanted.size + 1, before)
     name = context.market_name(symbol)

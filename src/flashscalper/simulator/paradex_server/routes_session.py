@@ -6,8 +6,7 @@ from typing import Final
 
 import msgspec
 
-from flashscalper.exchanges.paradex.signing.keys import AccountClasses, account_address
-from flashscalper.exchanges.paradex.signing.signer import parse_signature
+from flashscalper.exchanges.paradex.signing import AccountClasses, account_address, parse_signature
 from flashscalper.model.errors import ConfigError, ExchangeError, ProtocolError
 from flashscalper.model.instants import DAY_US, SECOND_US
 from flashscalper.simulator.paradex_server.accounts import Member, normal_hex

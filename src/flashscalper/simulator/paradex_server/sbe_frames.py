@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from flashscalper.exchanges.paradex import sbe_schema as schema
 from flashscalper.exchanges.paradex.sbe_exact import SbeValue, encode
 from flashscalper.model.amounts import ZERO
@@ -17,7 +19,13 @@ from flashscalper.simulator.facts import (
     SimPosition,
 )
 
-_INT64 = 2**63 - 1
+_INT64: Final = 2**63 - 1
+_TEXT_BYTES: Final = 255
+
+
+def _clipped(text: str) -> str:
+    """As much of a text as its length byte allows: 64 characters may be more than 255 bytes."""
+    return text.encode()[:_TEXT_BYTES].decode(errors="ignore")
 
 
 def trade(printed: PublicTrade, name: str, version: int, now: int) -> bytes:
@@ -50,8 +58,18 @@ def bbo(quote: Quote, name: str, version: int, now: int) -> bytes:
     return encode(schema.BBO, version, values)
 
 
-def book(depth: Depth, name: str, version: int, now: int, *, snapshot: bool, quote: Quote | None) -> bytes:
-    """Template 3: a whole book, or changed levels with size 0 for deleted ones. Best prices ride on whole books."""
+def book(
+    depth: Depth,
+    name: str,
+    version: int,
+    now: int,
+    *,
+    snapshot: bool,
+    api: Quote | None = None,
+    interactive: Quote | None = None,
+) -> bytes:
+    """Template 3: a whole book, or changed levels with size 0 for deleted ones. Best prices ride on whole books,
+    those of an interactive book beside those of the API book."""
     values: dict[str, SbeValue] = {
         "sent_at": now,
         "seq_no": depth.seq_no,
@@ -60,12 +78,11 @@ def book(depth: Depth, name: str, version: int, now: int, *, snapshot: bool, quo
         "asks": depth.asks,
         "market": name,
     }
-    if quote is not None and quote.bid is not None:
-        values |= {"best_bid": quote.bid, "best_bid_size": quote.bid_size}
-        values |= {"best_bid_api": quote.bid, "best_bid_api_size": quote.bid_size}
-    if quote is not None and quote.ask is not None:
-        values |= {"best_ask": quote.ask, "best_ask_size": quote.ask_size}
-        values |= {"best_ask_api": quote.ask, "best_ask_api_size": quote.ask_size}
+    for suffix, quote in (("", interactive or api), ("_api", api)):
+        if quote is not None and quote.bid is not None:
+            values |= {f"best_bid{suffix}": quote.bid, f"best_bid{suffix}_size": quote.bid_size}
+        if quote is not None and quote.ask is not None:
+            values |= {f"best_ask{suffix}": quote.ask, f"best_ask{suffix}_size": quote.ask_size}
     return encode(schema.BOOK, version, values)
 
 
@@ -138,7 +155,7 @@ def order(placed: SimOrder, name: str, version: int, now: int) -> bytes:
         "stp": placed.stp.value,
         "flags": placed.flags,
         "order_id": placed.order_id,
-        "client_id": placed.client_id,
+        "client_id": _clipped(placed.client_id),
         "market": name,
         "cancel_reason": placed.cancel_reason,
         "request_status": "",
@@ -146,7 +163,7 @@ def order(placed: SimOrder, name: str, version: int, now: int) -> bytes:
     }
     if placed.modify is not None:
         values |= {"request_status": placed.modify.status, "request_type": "MODIFY_ORDER"}
-        values |= {"request_id": placed.modify.id, "request_message": placed.modify.message[:250]}
+        values |= {"request_id": placed.modify.id, "request_message": _clipped(placed.modify.message)}
     return encode(schema.ORDER, version, values)
 
 
@@ -173,7 +190,7 @@ def fill(done: SimFill, name: str, version: int, now: int) -> bytes:
             "orderbook_seq_no": done.seq_no,
             "fill_id": done.id,
             "order_id": done.order_id,
-            "client_id": done.client_id,
+            "client_id": _clipped(done.client_id),
             "trade_id": done.trade_id,
             "market": name,
             "fee_currency": "USDC",

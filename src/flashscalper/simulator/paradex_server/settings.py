@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import msgspec
 
-from flashscalper.exchanges.paradex.signing.signer import Verifier
+from flashscalper.exchanges.paradex.signing import Verifier
 from flashscalper.model.errors import ConfigError
 from flashscalper.model.instants import SECOND_US
 from flashscalper.model.secrets import Secret
