@@ -148,3 +148,22 @@ def test_fees_follow_liquidity_and_are_rounded_once() -> None:
     floor.crowd(BUY, 100_200, 1, taker=True)
     assert floor.fills(me)[1].fee == Decimal(1002) * Decimal("0.00003")
     assert floor.exchange.ledger(me).fees == taker.fee + Decimal("0.03006")
+
+
+def test_closing_releases_the_whole_cost_whatever_division_left_behind() -> None:
+    holding = Holding(ZERO)
+    for size, price in (("0.7", "84.3"), ("0.1", "64"), ("0.4", "88.2"), ("-0.8", "80")):
+        holding.fold(Decimal(size), Decimal(price))
+    held = holding.size
+    assert holding.cost * held / held != holding.cost, "the example must be one where dividing back is not exact"
+    holding.fold(-held, Decimal(80))
+    assert holding.size == holding.cost == 0
+
+
+def test_a_busted_fill_gives_its_funding_back() -> None:
+    ledger = Ledger("me", ZERO)
+    for number, index in enumerate(("0", "1")):
+        ledger.book(str(number), TOY, size=Decimal(2), price=Decimal(1), fee=ZERO, funding_index=Decimal(index), now=number)
+    assert ledger.holdings[TOY].funding == ledger.funding == ledger.cash == -2
+    ledger.bust("1")
+    assert ledger.holdings[TOY].funding == ledger.funding == ledger.cash == 0

@@ -160,7 +160,7 @@ def test_liquidation_cuts_in_twenty_percent_steps_every_five_seconds() -> None:
     assert floor.size(me) in {40, 30, 20, 10}
     assert summary.maintenance_margin < Decimal("0.9") * summary.account_value
     fill = floor.facts(FillMade)[-1].fill
-    assert (fill.kind, fill.side, fill.price) == (FillKind.LIQUIDATION, SELL, 988)
+    assert (fill.kind, fill.side, int(fill.price)) == (FillKind.LIQUIDATION, SELL, 988)
     event = floor.facts(Liquidated)[-1]
     assert event.penalty == fill.fee
     assert event.share == Decimal(50 - floor.size(me)) / 50

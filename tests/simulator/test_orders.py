@@ -210,7 +210,8 @@ def test_a_trigger_price_is_modified_in_place() -> None:
     order = floor.stop(me, SELL, 5, 980)
     floor.modify(order, 5, trigger=990)
     after = floor.again(order)
-    assert (after.trigger_price, after.status, after.order_id) == (990, OrderStatus.UNTRIGGERED, order.order_id)
+    assert (after.trigger_price, after.status) == (Decimal(990), OrderStatus.UNTRIGGERED)
+    assert after.order_id == order.order_id
     floor.mark(989)
     assert floor.size(me) == 0
 
@@ -374,3 +375,18 @@ def test_closed_orders_are_forgotten_beyond_their_limit() -> None:
     assert [order.order_id for order in floor.exchange.orders_history(me)] == [
         order.order_id for order in reversed(orders[1:])
     ]
+
+
+def test_when_two_accounts_trade_the_reduce_only_orders_of_both_are_looked_at() -> None:
+    floor = Floor().book()
+    names = [floor.account(name) for name in ("ann", "bob")]
+    for name, side in zip(names, (BUY, SELL), strict=True):
+        floor.order(name, side, 5)
+    targets = [
+        floor.order(name, side, 5, price, reduce_only=True)
+        for name, side, price in zip(names, (SELL, BUY), (1_020, 980), strict=True)
+    ]
+    floor.order("ann", SELL, 1, 1000)
+    floor.order("bob", BUY, 1, 1000)
+    assert [floor.size(name) for name in names] == [4, -4]
+    assert {floor.again(target).cancel_reason for target in targets} == {"REDUCE_ONLY_WOULD_INCREASE"}

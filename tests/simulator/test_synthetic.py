@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from functools import cache
+from itertools import pairwise
 from random import Random
 from statistics import median
 
@@ -131,8 +132,8 @@ def test_history_is_a_day_of_contiguous_klines_that_meets_the_live_price() -> No
         past = [kline for kline in klines if kline.close_at <= START]
         assert len(past) == 1440
         assert past[-1].close_at == START
-        assert all(later.open_at == earlier.close_at for earlier, later in zip(klines, klines[1:], strict=False))
-        assert all(later.open == earlier.close for earlier, later in zip(past, past[1:], strict=False))
+        assert all(later.open_at == earlier.close_at for earlier, later in pairwise(klines))
+        assert all(later.open == earlier.close for earlier, later in pairwise(past))
         assert all(kline.low <= min(kline.open, kline.close) <= max(kline.open, kline.close) <= kline.high for kline in past)
         assert all(kline.volume > 0 for kline in past)
         assert abs(klines[1440].open / past[-1].close - 1) < 0.002
