@@ -209,8 +209,8 @@ class ExchangeRestClient(ABC):
     # figures
 
     async def round_size(self, symbol: str, size: float | Decimal) -> Decimal:
-        """`size` on the market's grid, always down."""
-        return (await self.get_market(symbol)).round_size(size)
+        """`size` on the market's grid, always down; a float enters by its shortest text, so 0.29 stays 0.29."""
+        return (await self.get_market(symbol)).round_size(Decimal(size) if isinstance(size, int) else size)
 
     async def format_size(self, symbol: str, size: float | Decimal) -> str:
         """The same as text, as the exchange writes it."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Callable
+from functools import cache
 from typing import Final
 
 import picows
@@ -196,7 +197,13 @@ class SocketShell:
 def verifying(tls: ssl.SSLContext | None) -> ssl.SSLContext:
     """The TLS context to use: the given one if it verifies certificate and host name, the system's if none is given."""
     if tls is None:
-        return ssl.create_default_context()
+        return _system_authorities()
     if tls.verify_mode is not ssl.CERT_REQUIRED or not tls.check_hostname:
         raise ConfigError("tls", "a context that does not verify", "one that verifies certificate and host name")
     return tls
+
+
+@cache
+def _system_authorities() -> ssl.SSLContext:
+    """Reading the system's certificates takes tens of milliseconds, so it is done once."""
+    return ssl.create_default_context()
