@@ -247,7 +247,10 @@ class _Reader:
     def _wrong_shape(self, payload: bytes, error: msgspec.ValidationError) -> ConfigError:
         """Which field has which wrong value, in the words of the recording."""
         text, _, path = str(error).partition(" - at `$")
-        seen: object = msgspec.json.decode(payload)
+        try:
+            seen: object = msgspec.json.decode(payload)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return self._error("", _shown(payload), f"{LINE}; this one is cut or damaged")
         keys = path.rstrip("`").replace("[", ".").replace("]", "").split(".")[1:]
         for key in keys:
             inner = seen.get(key) if isinstance(seen, dict) else None
