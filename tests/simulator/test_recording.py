@@ -105,6 +105,7 @@ GOOD = ticker()
 DAMAGE: dict[str, tuple[list[bytes], str, str]] = {
     "not our format": ([b"2021-12-31,46000,46100\n"], "line 1", "<recorder ns> <combined-stream JSON>"),
     "cut line": ([GOOD, trade()[:-20]], "line 2", "cut or damaged"),
+    "bottomless": ([GOOD, b'1 {"x":' + b"[" * 5_000], "line 2", "cut or damaged"),
     "NaN price": ([GOOD, trade(price="NaN")], "line 2 field p: saw 'NaN'", "multiple of 0.01"),
     "infinite size": ([GOOD, trade(size="Infinity")], "line 2 field q: saw 'Infinity'", "multiple of 0.0001"),
     "negative price": ([GOOD, trade(price="-2681.62")], "line 2 field p", "above zero"),

@@ -139,7 +139,7 @@ class _Reader:
             message = self._decode(payload)
         except msgspec.ValidationError as error:
             raise self._wrong_shape(payload, error) from None
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise self._error("", _shown(line), f"{LINE}; this one is cut or damaged") from None
         match message.data:
             case TradeData() as trade:
@@ -249,7 +249,7 @@ class _Reader:
         text, _, path = str(error).partition(" - at `$")
         try:
             seen: object = msgspec.json.decode(payload)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return self._error("", _shown(payload), f"{LINE}; this one is cut or damaged")
         keys = path.rstrip("`").replace("[", ".").replace("]", "").split(".")[1:]
         for key in keys:
