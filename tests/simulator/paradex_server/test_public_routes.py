@@ -125,10 +125,13 @@ def test_small_public_lists_answer(bench: Bench) -> None:
     assert bench.get("/trades").status == 400
 
 
-def test_funding_data_is_the_latest_point_in_range(bench: Bench) -> None:
+def test_funding_data_pages_through_the_ticks(bench: Bench) -> None:
     bench.pass_time(5_000_000)
-    point = bench.get("/funding/data", market=BTC).json["results"][0]
-    assert point["created_at"] == bench.now // 1000
+    first = bench.get("/funding/data", market=BTC, page_size=3).json
+    rest = bench.get("/funding/data", market=BTC, page_size=3, cursor=first["next"]).json
+    stamps = [each["created_at"] for page in (first, rest) for each in page["results"]]
+    assert stamps == [(bench.now // 1_000_000 - second) * 1000 for second in range(5)]
+    assert rest["next"] is None
     assert bench.get("/funding/data", market=BTC, end_at=T0 // 1000 - 1).json["results"] == []
 
 

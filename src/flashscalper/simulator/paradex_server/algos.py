@@ -23,6 +23,7 @@ from flashscalper.simulator.paradex_server.views import View, ms
 
 _USER_CANCELED: Final = "USER_CANCELED"
 _KEPT: Final = 10_000
+_MAX_OPEN: Final = 100
 
 
 class Algo(msgspec.Struct, kw_only=True):
@@ -61,6 +62,7 @@ class Algos:
     def __init__(self, exchange: Exchange) -> None:
         self._exchange = exchange
         self._algos: dict[str, Algo] = {}
+        self._open: dict[str, Algo] = {}
         self._owner_of: dict[str, Algo] = {}
         self._count = 0
 
@@ -68,6 +70,8 @@ class Algos:
         """Begin a TWAP; its first sub-order goes out with the next `run_due`. Raises ExchangeError for bad terms."""
         slices = max(1, duration_s // frequency_s)
         self._check(template, slices)
+        if sum(algo.account == account for algo in self._open.values()) >= _MAX_OPEN:
+            raise ExchangeError("REQUEST_NOT_ALLOWED", f"{_MAX_OPEN} algo orders are open", status=400)
         self._count += 1
         algo = Algo(
             id=f"{now // MILLISECOND_US:013d}9{self._count:014d}",
@@ -80,7 +84,7 @@ class Algos:
             end_at=now + duration_s * SECOND_US,
             next_at=now,
         )
-        self._algos[algo.id] = algo
+        self._algos[algo.id] = self._open[algo.id] = algo
         if len(self._algos) > _KEPT:
             self._forget_one()
         return algo
@@ -101,8 +105,8 @@ class Algos:
 
     def find(self, account: str, algo_id: str) -> Algo:
         """A TWAP that is not closed. Raises ExchangeError ALGO_ID_NOT_FOUND (404)."""
-        algo = self._algos.get(algo_id)
-        if algo is None or algo.account != account or algo.status is OrderStatus.CLOSED:
+        algo = self._open.get(algo_id)
+        if algo is None or algo.account != account:
             raise ExchangeError("ALGO_ID_NOT_FOUND", f"no open algo order {algo_id}", status=404)
         return algo
 
@@ -124,13 +128,13 @@ class Algos:
 
     def run_due(self, now: int) -> None:
         """Place the sub-orders that are due, close what is over."""
-        for algo in list(self._algos.values()):
-            if algo.status is not OrderStatus.CLOSED and now >= algo.next_at:
+        for algo in list(self._open.values()):
+            if now >= algo.next_at:
                 self._step(algo, now)
 
     def next_due(self) -> int | None:
         """When `run_due` has something to do next."""
-        return min((algo.next_at for algo in self._algos.values() if algo.status is not OrderStatus.CLOSED), default=None)
+        return min((algo.next_at for algo in self._open.values()), default=None)
 
     def _step(self, algo: Algo, now: int) -> None:
         if algo.filled == algo.template.size or now >= algo.end_at:
@@ -161,11 +165,12 @@ class Algos:
 
     def _close(self, algo: Algo, reason: str, now: int) -> None:
         algo.status, algo.cancel_reason, algo.updated_at = OrderStatus.CLOSED, reason, now
+        del self._open[algo.id]
 
     def _forget_one(self) -> None:
-        oldest = next((each for each in self._algos.values() if each.status is OrderStatus.CLOSED), None)
+        oldest = next((id_ for id_ in self._algos if id_ not in self._open), None)
         if oldest is not None:
-            del self._algos[oldest.id]
+            del self._algos[oldest]
 
 
 def view(algo: Algo, market: str) -> View:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict, deque
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
@@ -20,6 +22,9 @@ from flashscalper.simulator.paradex_server.order_requests import Asker
 from flashscalper.simulator.paradex_server.settings import ServerSettings
 from flashscalper.simulator.paradex_server.tokens import INTERACTIVE, READ_ONLY, Claims
 
+_KEPT: Final = 5_000
+"""Funding points of a market, payments and liquidations of an account that can be read back."""
+
 
 class Context:
     """The exchange core with the protocol's own state beside it."""
@@ -27,24 +32,24 @@ class Context:
     def __init__(self, exchange: Exchange, settings: ServerSettings, dice: Dice, now: int) -> None:
         self.exchange = exchange
         self.settings = settings
-        self.dice = dice
+        self.node_id = f"simulator-{dice.randrange(1 << 32):08x}"
         self.started_at = now
         self.names = MarketNames(exchange.markets())
         self.members = Members()
         self.limits = RateLimits(enforced=settings.rate_limits)
         self.algos = Algos(exchange)
-        self.payments: dict[str, list[FundingSettled]] = {}
-        self.funding_ticked_at: dict[str, int] = {}
-        self.liquidations: dict[str, list[tuple[str, int]]] = {}
+        self.payments: defaultdict[str, deque[FundingSettled]] = defaultdict(lambda: deque(maxlen=_KEPT))
+        self.funding_points: defaultdict[str, deque[FundingPoint]] = defaultdict(lambda: deque(maxlen=_KEPT))
+        self.liquidations: defaultdict[str, deque[tuple[str, int]]] = defaultdict(lambda: deque(maxlen=_KEPT))
 
     def summary(self, symbol: str, now: int) -> MarketSummary:
         """A market's summary as of now, which is when it is made."""
         return replace(self.exchange.summary(symbol), at=now)
 
     def funding(self, symbol: str) -> FundingPoint:
-        """A market's funding as of its last tick."""
-        point = self.exchange.funding(symbol)
-        return replace(point, at=self.funding_ticked_at.get(symbol, self.started_at))
+        """A market's funding as of its last tick, or of the start."""
+        points = self.funding_points[symbol]
+        return points[-1] if points else replace(self.exchange.funding(symbol), at=self.started_at)
 
     def market_name(self, symbol: str) -> str:
         """The exchange's name of a symbol."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from flashscalper.model.amounts import plain
 from flashscalper.simulator.facts import (
     AccountTouched,
@@ -16,6 +18,7 @@ from flashscalper.simulator.facts import (
     Fact,
     FillBusted,
     FillMade,
+    FundingPoint,
     FundingSettled,
     FundingTicked,
     Liquidated,
@@ -156,11 +159,12 @@ class Publisher:
         return Frames(lambda: views.summary(state, name), lambda version: sbe_frames.summary(state, name, version, now))
 
     def _funding(self, fact: FundingTicked, now: int) -> None:
-        self._context.funding_ticked_at[fact.symbol] = fact.at
-        self._to_market("funding_data", fact.symbol, lambda: self._funding_frames(fact.symbol, now))
+        point = replace(self._context.exchange.funding(fact.symbol), at=fact.at)
+        self._context.funding_points[fact.symbol].append(point)
+        self._to_market("funding_data", fact.symbol, lambda: self._funding_frames(point, now))
 
-    def _funding_frames(self, symbol: str, now: int) -> Frames:
-        point, rules = self._context.funding(symbol), self._context.exchange.market(symbol)
+    def _funding_frames(self, point: FundingPoint, now: int) -> Frames:
+        rules = self._context.exchange.market(point.symbol)
         hours = rules.funding_period_hours
         return Frames(
             lambda: views.funding(point, rules.market, hours),
@@ -237,7 +241,7 @@ class Publisher:
         self._to_account(fact.account, ("account",), lambda: views.account(state), sbe)
 
     def _payment(self, fact: FundingSettled, now: int) -> None:  # noqa: ARG002 - one shape for all facts
-        self._context.payments.setdefault(fact.account, []).append(fact)
+        self._context.payments[fact.account].append(fact)
         name = self._context.market_name(fact.symbol)
         channels = (f"funding_payments.{name}", f"funding_payments.{ALL}")
         self._to_account(fact.account, channels, lambda: views.funding_payment(fact, name), None)
@@ -247,7 +251,7 @@ class Publisher:
         self._to_account(fact.account, ("tradebusts",), lambda: view, None)
 
     def _liquidated(self, fact: Liquidated, now: int) -> None:  # noqa: ARG002 - one shape for all facts
-        self._context.liquidations.setdefault(fact.account, []).append((fact.id, fact.at))
+        self._context.liquidations[fact.account].append((fact.id, fact.at))
 
 
 def _identity(fact: Fact) -> tuple[object, ...]:

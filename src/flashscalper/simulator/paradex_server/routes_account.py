@@ -154,7 +154,7 @@ def funding_payments(context: Context, request: Request) -> Reply:
     wanted = asked(request.query, context.settings.jwt_secret)
     rows = [
         paid
-        for paid in reversed(context.payments.get(request.account, []))
+        for paid in reversed(context.payments[request.account])
         if paid.symbol == symbol and _inside(paid.at, wanted.start_at, wanted.end_at)
     ]
     name = context.market_name(symbol)
@@ -180,7 +180,7 @@ def tradebusts(context: Context, request: Request) -> Reply:
 def liquidations(context: Context, request: Request) -> Reply:
     """Liquidations of the account between `from` and `to` (ms)."""
     start_at, end_at = instant(request.query, "from"), instant(request.query, "to")
-    rows = context.liquidations.get(request.account, [])
+    rows = context.liquidations[request.account]
     return results([{"id": id_, "created_at": views.ms(at)} for id_, at in rows if _inside(at, start_at, end_at)])
 
 

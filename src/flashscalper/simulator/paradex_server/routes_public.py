@@ -13,7 +13,7 @@ from flashscalper.simulator.paradex_server.answers import Reply, invalid, ok, re
 from flashscalper.simulator.paradex_server.context import Context, Request
 from flashscalper.simulator.paradex_server.depth import grouped, impact
 from flashscalper.simulator.paradex_server.limits import Group
-from flashscalper.simulator.paradex_server.paging import asked, forward_only, instant, whole
+from flashscalper.simulator.paradex_server.paging import asked, forward_only, instant, page, whole
 from flashscalper.simulator.paradex_server.routing import Route
 
 _RESOLUTIONS: Final = {"1": "1m", "3": "3m", "5": "5m", "15": "15m", "30": "30m", "60": "1h"}
@@ -198,13 +198,18 @@ def trades(context: Context, request: Request) -> Reply:
 
 
 def funding_data(context: Context, request: Request) -> Reply:
-    """Funding history is one point here: the latest, when it lies in the asked range."""
+    """Funding of one market tick by tick, newest first; the last 5,000 are kept."""
     symbol = context.names.symbol(request.query.get("market", ""))
-    wanted = asked(request.query, context.settings.jwt_secret)
-    point, rules = context.funding(symbol), context.exchange.market(symbol)
-    inside = (wanted.start_at or 0) <= point.at and (wanted.end_at is None or point.at <= wanted.end_at)
-    rows = [views.funding(point, rules.market, rules.funding_period_hours)] if inside else []
-    return ok({"next": None, "prev": None, "results": rows})
+    secret = context.settings.jwt_secret
+    wanted, rules = asked(request.query, secret), context.exchange.market(symbol)
+    points = context.funding_points[symbol] or [context.funding(symbol)]
+    rows = [
+        point
+        for point in reversed(points)
+        if (wanted.start_at is None or point.at >= wanted.start_at) and (wanted.end_at is None or point.at <= wanted.end_at)
+    ]
+    hours = rules.funding_period_hours
+    return page(rows, wanted, lambda each: str(each.at), lambda each: views.funding(each, rules.market, hours), secret)
 
 
 def insurance(context: Context, request: Request) -> Reply:  # noqa: ARG001 - one shape for all routes

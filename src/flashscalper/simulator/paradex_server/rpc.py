@@ -178,7 +178,7 @@ class Rpc:
         if session.login is not None and session.account != login.member.address:
             raise RpcError(INVALID_REQUEST, "invalid request", "the connection belongs to another account")
         session.login = login
-        return {"node_id": "simulator-1"}
+        return {"node_id": self._context.node_id}
 
     def _subscribe(self, session: Session, params: msgspec.Raw, now: int) -> Result:
         asked = _params(params, ChannelParams)
