@@ -105,10 +105,10 @@ DEMO: Final = Profile(
         filters=FilterSettings(
             rsi_long_max=90, rsi_short_min=10, rsi_lowest=3, rsi_highest=97, min_volume_ratio=0.1, max_momentum=5.0,
             counter_trend=False, min_confluence=2, max_atr_bps=None, max_spread_atr=3.0, min_room_atr=None,
-            forbidden_regimes=(), confirm=(), cooldown_s=15,
+            forbidden_regimes=(), confirm=(), cooldown_s=20,
         ),
         regime=RegimeSettings(trend_momentum=0.02, volatile_atr_bps=20, min_stay_s=30),
-        min_score=36, lead=1.10, full_score=110, min_confidence=33, bounce_both_sides=True, expected_atr=2.5,
+        min_score=45, lead=1.10, full_score=110, min_confidence=40, bounce_both_sides=True, expected_atr=2.5,
     ),
     exits=ExitPolicy(
         stop=atr(1.5),

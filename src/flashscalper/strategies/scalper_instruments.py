@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from flashscalper.indicators.averages import EMA
 from flashscalper.indicators.base import Indicator
+from flashscalper.indicators.divergence import ClassicDivergence, Divergence
 from flashscalper.indicators.oscillators import MACD, ROC, RSI, Stochastic, WilliamsR
+from flashscalper.indicators.patterns import CandlePatterns, Pattern
 from flashscalper.indicators.ranges import ATR, Bollinger
+from flashscalper.indicators.swings import SwingLevels
 from flashscalper.indicators.trend import Trend as TrendMachine
 from flashscalper.indicators.trend import TrendStrength
 from flashscalper.indicators.volumes import VolumeRatio
 from flashscalper.model.instants import DAY_US, HOUR_US
 from flashscalper.model.klines import Kline
+from flashscalper.model.positions import PositionSide
 from flashscalper.strategies.bounce import Bounce
 from flashscalper.strategies.scalper_readings import Readings, Trend
 from flashscalper.strategies.scalper_settings import IndicatorParameters, ScalperSettings
 
+_ENGULFING = (Pattern.BULLISH_ENGULFING, Pattern.BEARISH_ENGULFING)
 _TRENDS = {1.0: Trend.UP, -1.0: Trend.DOWN, 0.0: Trend.SIDEWAYS}
 
 
@@ -39,9 +44,12 @@ class Instruments:
         self._bands = Bollinger(of.bollinger)
         self._stochastic = Stochastic(of.stochastic)
         self._williams = WilliamsR(of.williams)
+        self._patterns = CandlePatterns(classic=of.classic)
+        self._levels = SwingLevels(of.levels, 1 if of.classic else of.swing_wing, classic=of.classic)
+        self._divergence = _divergence(of)
         self._machines: tuple[Indicator, ...] = (
             *self._averages, self._rsi, self._atr, self._momentum, self._roc, self._volume, self._trend, self._strength,
-            self._bands, self._stochastic, self._williams,
+            self._bands, self._stochastic, self._williams, self._patterns, self._levels, self._divergence,
         )  # fmt: skip
         self._bounce = Bounce()
         self._higher = {interval: TrendMachine(of.trend_fast, of.trend_slow) for interval in settings.filters.confirm}
@@ -60,6 +68,7 @@ class Instruments:
         self._macd.update(kline)
         for machine in self._machines:
             machine.update(kline)
+        self._watch_bounce(kline)
 
     def readings(self) -> Readings | None:
         """The values after the last kline; None while any is missing or fewer than `warmup` klines were seen."""
@@ -85,6 +94,14 @@ class Instruments:
             stoch_d=known["stoch_d"],
             roc=known["roc"],
             williams_r=known["williams_r"],
+            pattern=self._patterns.pattern or "",
+            pattern_side=_side(self._patterns.value),
+            bounce_points=self._bounce.points,
+            bounce_side=self._bounce.side,
+            divergence_side=_side(known["divergence"]),
+            divergence_strength=abs(known["divergence"]),
+            support=self._levels.support,
+            resistance=self._levels.resistance,
             higher=tuple((interval, _named(machine.value)) for interval, machine in self._higher.items()),
             hour=kline.close_at % DAY_US // HOUR_US,
         )
@@ -108,7 +125,33 @@ class Instruments:
             "stoch_d": self._stochastic.d,
             "roc": self._roc.value,
             "williams_r": self._williams.value,
+            "divergence": self._divergence.value,
         }
+
+    def _watch_bounce(self, kline: Kline) -> None:
+        """The bounce looks at oscillators as they stand after the kline; before they are warm nothing is stretched."""
+        rsi, stoch_k, williams_r = self._rsi.value, self._stochastic.value, self._williams.value
+        engulfing = _side(self._patterns.value) if self._patterns.pattern in _ENGULFING else None
+        self._bounce.update(
+            kline,
+            rsi=50.0 if rsi is None else rsi,
+            stoch_k=50.0 if stoch_k is None else stoch_k,
+            williams_r=-50.0 if williams_r is None else williams_r,
+            engulfing=engulfing,
+        )
+
+
+def _divergence(of: IndicatorParameters) -> Divergence | ClassicDivergence:
+    if of.classic:
+        return ClassicDivergence(of.divergence, of.rsi)
+    return Divergence(of.rsi, of.swing_wing, of.divergence_reach, of.divergence_hold)
+
+
+def _side(sign: float | None) -> PositionSide | None:
+    """The side that a signed value speaks for; zero and unknown speak for none."""
+    if not sign:
+        return None
+    return PositionSide.LONG if sign > 0 else PositionSide.SHORT
 
 
 def _named(trend: float | None) -> Trend | None:

@@ -44,7 +44,11 @@ class ScoreWeights(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class IndicatorParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Periods in klines of the main interval. `classic` uses the original's own formulas (Cutler RSI, simple ATR ...)."""
+    """Periods in klines of the main interval. `classic` uses the original's own formulas (Cutler RSI, simple ATR ...).
+
+    `divergence` is the classic lookback; the standard divergence compares confirmed swings (`swing_wing` klines each side) up
+    to `divergence_reach` klines apart and speaks for `divergence_hold` klines.
+    """
 
     classic: bool = False
     rsi: int = 14
@@ -65,12 +69,15 @@ class IndicatorParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
     stochastic: int = 14
     williams: int = 14
     divergence: int = 14
+    divergence_reach: int = 60
+    divergence_hold: int = 3
+    swing_wing: int = 2
     levels: int = 20
 
     def validate(self, field: str) -> None:
         """ConfigError naming the period and its range; fast periods must be below slow ones."""
         for name in self.__struct_fields__[1:]:
-            check_whole(f"{field}.{name}", getattr(self, name), 1, 500)
+            check_whole(f"{field}.{name}", getattr(self, name), _LEAST.get(name, 1), _MOST.get(name, 500))
         for fast, slow in (
             ("ema_fast", "ema_mid"),
             ("ema_mid", "ema_slow"),
@@ -79,6 +86,10 @@ class IndicatorParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unkn
         ):
             if getattr(self, fast) >= getattr(self, slow):
                 raise ConfigError(f"{field}.{fast}", getattr(self, fast), f"less than {slow} = {getattr(self, slow)}")
+
+
+_LEAST = {"rsi": 2, "bollinger": 2, "divergence": 4, "divergence_reach": 2, "levels": 3}
+_MOST = {"swing_wing": 50}
 
 
 class FilterSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -158,7 +169,7 @@ class ScalperSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     min_confidence: float = 50.0
     volume_spike: float = 1.5
     bounce_both_sides: bool = True
-    expected_atr: float = 0.4
+    expected_atr: float = 0.33
 
     def validate(self, field: str = "scalper") -> None:
         """Raise ConfigError naming the field (`scalper.weights.volume`), what was seen and the range."""
