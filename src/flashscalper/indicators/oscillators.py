@@ -52,11 +52,11 @@ class RSI(CloseIndicator):
 class MACD(CloseIndicator):
     """Fast EMA less slow EMA (`value`), its EMA (`signal`) and the difference of the two (`histogram`).
 
-    `crossed_up`: the histogram was below zero a kline ago and is above now; `crossed_down` mirrored. As in TA-Lib both
-    averages end their seeds on the same kline. `classic`: all three begin with their first number.
+    `crossed_up`: with this kline the histogram came above zero, having been below; `crossed_down` mirrored. As in TA-Lib
+    both averages end their seeds on the same kline. `classic`: all three begin with their first number.
     """
 
-    __slots__ = ("_fast", "_signal", "_skip", "_slow", "crossed_down", "crossed_up", "histogram", "signal", "value")
+    __slots__ = ("_fast", "_side", "_signal", "_skip", "_slow", "crossed_down", "crossed_up", "histogram", "signal", "value")
 
     def __init__(self, fast: int = 12, slow: int = 26, signal: int = 9, *, classic: bool = False) -> None:
         whole("slow", slow, 2)
@@ -66,6 +66,7 @@ class MACD(CloseIndicator):
         self._slow = EMA(slow, classic=classic)
         self._signal = EMA(whole("signal", signal), classic=classic)
         self._skip = 0 if classic else slow - fast
+        self._side = 0.0  # the last histogram that was not zero
         self.value: float | None = None
         self.signal: float | None = None
         self.histogram: float | None = None
@@ -87,11 +88,12 @@ class MACD(CloseIndicator):
         self.signal = signal = self._signal.value
         if signal is None:
             return
-        before = self.histogram
+        before = self._side
         self.histogram = histogram = macd - signal
-        if before is not None:
-            self.crossed_up = before < 0.0 < histogram
-            self.crossed_down = histogram < 0.0 < before
+        self.crossed_up = before < 0.0 < histogram
+        self.crossed_down = histogram < 0.0 < before
+        if histogram != 0.0:
+            self._side = histogram
 
 
 class Stochastic:
