@@ -46,8 +46,8 @@ class ScoreWeights(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class IndicatorParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Periods in klines of the main interval. `classic` uses the original's own formulas (Cutler RSI, simple ATR ...).
 
-    `divergence` is the classic lookback; the standard divergence compares confirmed swings (`swing_wing` klines each side) up
-    to `divergence_reach` klines apart and speaks for `divergence_hold` klines.
+    `divergence` is the classic lookback; the standard divergence compares confirmed swings (`swing_wing` klines each side)
+    up to `divergence_reach` klines apart and speaks for `divergence_hold` klines.
     """
 
     classic: bool = False

@@ -7,6 +7,7 @@ said; sizing uses the rounded distance), a profit price away from the entry (it 
 from __future__ import annotations
 
 from decimal import Decimal
+from enum import StrEnum
 
 import msgspec
 
@@ -16,6 +17,21 @@ from flashscalper.model.positions import PositionSide
 from flashscalper.strategies.base import Signal
 from flashscalper.strategies.exit_policy import Distance, ExitPolicy
 from flashscalper.trading.costs import CostEstimate
+
+
+class ExitReason(StrEnum):
+    """Why a position was left, in the order in which the rules are asked."""
+
+    STOP = "stop"
+    TARGET = "target"
+    PARTIAL = "partial"
+    TRAILING = "trailing"
+    BREAK_EVEN = "break_even"
+    PEAK = "peak"
+    STALE = "stale"
+    MAX_HOLD = "max_hold"
+    OPPOSITE_SIGNAL = "opposite_signal"
+    FUNDING = "funding"
 
 
 class ExitBasis(msgspec.Struct, frozen=True, kw_only=True):

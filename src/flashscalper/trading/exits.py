@@ -5,15 +5,14 @@ Pure and without a clock: prices and instants are handed in, decisions come back
 layers: the *resting* stop (`stop_price`, held by the exchange, triggered by the mark) and the software exits that act
 inside it. The resting stop never loosens and is never put on the wrong side of mark and quote.
 
-Inside, prices are multiplied by the position's sign, so that "higher is better" holds for both directions; negating a
-float is exact, so every comparison with a price of the grid is too.
+Levels and their movement are in `exit_levels` and `exit_ladder`; here is what is decided from them. `near` is the signed
+price that we would be closed at.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal
-from enum import StrEnum
 from math import inf, isfinite
 from typing import Final
 
@@ -26,28 +25,14 @@ from flashscalper.model.positions import PositionSide
 from flashscalper.strategies.base import Signal
 from flashscalper.strategies.exit_policy import ExitPolicy
 from flashscalper.trading.costs import CostEstimate
-from flashscalper.trading.exit_levels import ExitBasis, Levels, find_levels, initial_stop
+from flashscalper.trading.exit_ladder import Ladder
+from flashscalper.trading.exit_levels import ExitBasis, ExitReason, Levels, initial_stop
 
 __all__ = ["Exit", "ExitPlan", "ExitPolicy", "ExitReason", "ExitState", "initial_stop"]
 
 WHOLE: Final = Decimal(1)
 RETRY_US: Final = SECOND_US
 _NOTHING_QUIET: Final = (inf, -inf)
-
-
-class ExitReason(StrEnum):
-    """Why a position was left, in the order in which the rules are asked."""
-
-    STOP = "stop"
-    TARGET = "target"
-    PARTIAL = "partial"
-    TRAILING = "trailing"
-    BREAK_EVEN = "break_even"
-    PEAK = "peak"
-    STALE = "stale"
-    MAX_HOLD = "max_hold"
-    OPPOSITE_SIGNAL = "opposite_signal"
-    FUNDING = "funding"
 
 
 class Exit(msgspec.Struct, frozen=True):
@@ -104,17 +89,13 @@ class ExitPlan:
         self._sign = direction.sign
         self._size = abs(size)
         self._opened_at = opened_at
-        self._levels = find_levels(self._basis)
-        self._stop = self._levels.stop
-        self._stop_reason: str = ExitReason.STOP
-        self._best = -inf
+        self._ladder = Ladder(self._basis)
         self._partial_asked = False
         self._crossed_at: int | None = None
         self._opposed = False
         self._hourly_funding = 0.0
         self._asked = False
         self._retry_at: int | None = None
-        self._blocked = False
         self._band = _NOTHING_QUIET
         self._due: int | None = None
         if state is not None:
@@ -126,30 +107,30 @@ class ExitPlan:
     @property
     def stop_price(self) -> Decimal:
         """Where the resting stop must be now: on the tick grid, never looser than before."""
-        return self._stop
+        return self._ladder.stop
 
     @property
     def stop_reason(self) -> str:
         """Which rule the present stop price comes from: `stop`, `break_even`, `trailing` or `peak`."""
-        return self._stop_reason
+        return self._ladder.stop_reason
 
     @property
     def target_price(self) -> Decimal | None:
         """Where profit is taken, None without a target."""
-        return self._levels.target
+        return self._ladder.levels.target
 
     @property
     def levels(self) -> Levels:
         """Every price of the plan as computed from the present entry price."""
-        return self._levels
+        return self._ladder.levels
 
     def state(self) -> ExitState:
         """What must survive a restart."""
-        best = self._best * self._sign if isfinite(self._best) else None
-        basis = self._basis
+        basis, ladder = self._basis, self._ladder
+        best = ladder.best * self._sign if isfinite(ladder.best) else None
         return ExitState(
-            stop=self._stop,
-            stop_reason=self._stop_reason,
+            stop=ladder.stop,
+            stop_reason=ladder.stop_reason,
             best=best,
             partial_taken=self._partial_asked,
             volatility=basis.volatility,
@@ -189,10 +170,10 @@ class ExitPlan:
             self._learn_funding(funding_rate)
         if self._quiet(near, marked, now):
             return None
-        if near is not None and near > self._best:
-            self._best = near
+        if near is not None and near > self._ladder.best:
+            self._ladder.best = near
         self._watch_stop(near, marked, now)
-        self._ratchet(near, marked)
+        self._ladder.ratchet(near, marked)
         return self._judge(near, now)
 
     def on_time(self, now: int) -> Exit | None:
@@ -214,8 +195,7 @@ class ExitPlan:
         self._size = abs(size_after)
         if entry_after != self._basis.entry and entry_after > ZERO:
             self._basis = msgspec.structs.replace(self._basis, entry=entry_after)
-            self._levels = find_levels(self._basis)
-            self._tighten(self._levels.stop, ExitReason.STOP)
+            self._ladder.move_entry(self._basis)
         self._settle()
 
     def on_exit_failed(self, reason: str, now: int) -> None:
@@ -250,36 +230,36 @@ class ExitPlan:
         price = marked if marked is not None else near
         if price is None:
             return
-        if price > self._stop_level:
+        if price > self._ladder.resting:
             self._crossed_at = None
         elif self._crossed_at is None:
             self._crossed_at = now
 
     def _rule_stop(self, _near: float | None, now: int) -> Exit | None:
         """The exchange's stop had its time to act and the position is still there."""
-        if self._crossed_at is None or now < self._crossed_at + self._grace_us:
+        if self._crossed_at is None or now < self._crossed_at + round(self._basis.policy.stop_grace_s * SECOND_US):
             return None
         return Exit(ExitReason.STOP)
 
     def _rule_target(self, near: float | None, _now: int) -> Exit | None:
-        return Exit(ExitReason.TARGET) if near is not None and near >= self._signed(self._levels.target, inf) else None
+        return Exit(ExitReason.TARGET) if near is not None and near >= self._ladder.target else None
 
     def _rule_partial(self, near: float | None, _now: int) -> Exit | None:
         rule = self._basis.policy.partial
-        if rule is None or near is None or self._partial_asked or near < self._signed(self._levels.partial, inf):
+        if rule is None or near is None or self._partial_asked or near < self._ladder.partial:
             return None
         share = Decimal(repr(rule.share))
         self._partial_asked = True
         return Exit(ExitReason.PARTIAL, share) if self._divisible(share) else None
 
     def _rule_trailing(self, near: float | None, _now: int) -> Exit | None:
-        return Exit(ExitReason.TRAILING) if near is not None and near <= self._trailing_level() else None
+        return Exit(ExitReason.TRAILING) if near is not None and near <= self._ladder.trailing else None
 
     def _rule_break_even(self, near: float | None, _now: int) -> Exit | None:
-        return Exit(ExitReason.BREAK_EVEN) if near is not None and near <= self._break_even_level() else None
+        return Exit(ExitReason.BREAK_EVEN) if near is not None and near <= self._ladder.break_even else None
 
     def _rule_peak(self, near: float | None, _now: int) -> Exit | None:
-        return Exit(ExitReason.PEAK) if near is not None and near <= self._peak_level() else None
+        return Exit(ExitReason.PEAK) if near is not None and near <= self._ladder.peak else None
 
     def _rule_stale(self, _near: float | None, now: int) -> Exit | None:
         stale_at = self._stale_at()
@@ -295,78 +275,19 @@ class ExitPlan:
     def _rule_funding(self, _near: float | None, _now: int) -> Exit | None:
         return Exit(ExitReason.FUNDING) if self._funding_too_dear() else None
 
-    # The resting stop
-
-    def _ratchet(self, near: float | None, marked: float | None) -> None:
-        """Bring the resting stop to one step behind the best software level, in whole steps, below mark and quote."""
-        self._blocked = False
-        reason, level = max(
-            ((ExitReason.TRAILING, self._trailing_level()), (ExitReason.BREAK_EVEN, self._break_even_level()),
-             (ExitReason.PEAK, self._peak_level())), key=lambda found: found[1])  # fmt: skip
-        if level == -inf:
-            return
-        levels = self._levels
-        steps = (Decimal(repr(level)) - levels.stop * self._sign) // levels.step - 1
-        wanted = levels.stop + levels.step * steps * self._sign
-        if wanted * self._sign <= self._stop * self._sign:
-            return
-        lowest = min(price for price in (near, marked, inf) if price is not None)
-        if float(wanted) * self._sign >= lowest:
-            self._blocked = True
-            return
-        self._tighten(wanted, reason)
-
-    def _tighten(self, price: Decimal, reason: str) -> None:
-        """The only place where the stop moves: towards the market, never back."""
-        if price * self._sign > self._stop * self._sign:
-            self._stop = price
-            self._stop_reason = reason
-
     def _resume(self, state: ExitState) -> None:
-        self._tighten(state.stop, state.stop_reason)
+        self._ladder.tighten(state.stop, state.stop_reason)
         self._partial_asked = state.partial_taken
         if state.best is not None:
-            self._best = state.best * self._sign
-
-    # Levels in signed prices; -inf (or inf for profit prices) when a rule is off or not armed
-
-    @property
-    def _stop_level(self) -> float:
-        return float(self._stop) * self._sign
-
-    @property
-    def _grace_us(self) -> int:
-        return round(self._basis.policy.stop_grace_s * SECOND_US)
-
-    def _signed(self, price: Decimal | None, otherwise: float) -> float:
-        return otherwise if price is None else float(price) * self._sign
-
-    def _armed(self, activation: Decimal | None) -> bool:
-        return activation is not None and self._best >= float(activation) * self._sign
-
-    def _trailing_level(self) -> float:
-        levels = self._levels
-        if levels.trail is None or not self._armed(levels.trail_from):
-            return -inf
-        return float(Decimal(repr(self._best)) - levels.trail)
-
-    def _break_even_level(self) -> float:
-        levels = self._levels
-        return self._signed(levels.break_even, -inf) if self._armed(levels.break_even_from) else -inf
-
-    def _peak_level(self) -> float:
-        rule = self._basis.policy.peak
-        if rule is None or not self._armed(self._levels.peak_from):
-            return -inf
-        entry = self._basis.entry * self._sign
-        return float(entry + (Decimal(repr(self._best)) - entry) * (1 - Decimal(repr(rule.giveback))))
+            self._ladder.best = state.best * self._sign
 
     # Time and funding
 
     def _stale_at(self) -> int | None:
         """When the position counts as stale; None once it has made progress (or the progress is not measurable)."""
         rule = self._basis.policy.stale
-        if rule is None or self._levels.progress is None or self._armed(self._levels.progress):
+        progress = self._ladder.levels.progress
+        if rule is None or progress is None or self._ladder.armed(progress):
             return None
         return self._opened_at + round(rule.after_s * SECOND_US)
 
@@ -375,7 +296,7 @@ class ExitPlan:
         return None if hold_s is None else self._opened_at + round(hold_s * SECOND_US)
 
     def _deadlines(self) -> list[int]:
-        stop_at = None if self._crossed_at is None else self._crossed_at + self._grace_us
+        stop_at = None if self._crossed_at is None else self._crossed_at + round(self._basis.policy.stop_grace_s * SECOND_US)
         return [at for at in (stop_at, self._stale_at(), self._leave_at()) if at is not None]
 
     def _learn_funding(self, rate: float) -> None:
@@ -401,16 +322,11 @@ class ExitPlan:
         self._due = self._retry_at if self._asked else min(self._deadlines(), default=None)
 
     def _find_band(self) -> tuple[float, float]:
-        """The quiet band in signed prices."""
-        if self._asked or self._opposed or self._blocked or self._crossed_at is not None or self._funding_too_dear():
+        """The quiet band in signed prices; empty while anything is pending."""
+        pending = self._asked or self._opposed or self._ladder.blocked or self._crossed_at is not None
+        if pending or self._funding_too_dear():
             return _NOTHING_QUIET
-        levels = self._levels
-        lower = max(self._stop_level, self._trailing_level(), self._break_even_level(), self._peak_level())
-        follows = any(self._armed(start) for start in (levels.trail_from, levels.peak_from))
-        starts = (levels.trail_from, levels.break_even_from, levels.peak_from, levels.progress)
-        waiting = [float(start) * self._sign for start in starts if start is not None and not self._armed(start)]
-        partial = inf if self._partial_asked else self._signed(levels.partial, inf)
-        return (lower, min(self._signed(levels.target, inf), partial, self._best if follows else inf, *waiting))
+        return self._ladder.band(partial_open=not self._partial_asked)
 
 
 def _remembered_signal(direction: PositionSide, state: ExitState) -> Signal | None:
