@@ -27,10 +27,10 @@ demo: $(CORE)/.ready
 	$(CORE)/bin/flashscalper demo $(DEMO)
 
 test: $(DEV)/.ready
-	$(RUN)/python -m pytest -n 2 --dist worksteal -m "not verify" tests
+	$(RUN)/python -m pytest -n 2 --dist loadgroup -m "not verify" tests
 
 verify: $(DEV)/.ready
-	$(RUN)/python -m pytest -n 2 --dist worksteal -m verify --timeout 1200 tests
+	$(RUN)/python -m pytest -n 2 --dist loadgroup -m verify --timeout 1200 tests
 
 check: $(DEV)/.ready
 	$(RUN)/ruff format --check src tests benchmarks examples scripts

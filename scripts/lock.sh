@@ -1,5 +1,5 @@
 #!/bin/sh
-# Write both lock files anew: universal (CPython 3.11 to 3.14, Linux and macOS), with hashes, without index addresses.
+# Write all lock files anew; ours are universal (CPython 3.11 to 3.14, Linux and macOS), with hashes, without index addresses.
 # Run it as `make lock` after changing dependencies in pyproject.toml, and commit what it wrote.
 set -eu
 cd "$(dirname "$0")/.."
@@ -9,3 +9,13 @@ lock() {
 }
 lock --only-binary :all: -o requirements.lock
 lock --group dev -o requirements-dev.lock
+
+# The judges (docs/decisions/0003): the official SDK with ccxt for CPython 3.10 on Linux x86-64, what builds its source-only
+# dependencies there, and ccxt alone for our own Pythons.
+judges() {
+    uv pip compile --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet "$@" -
+}
+sdk="--python-version 3.10 --python-platform x86_64-manylinux_2_28"
+printf '%s\n' paradex-py==0.8.2 ccxt==4.5.90 | judges $sdk -o requirements-judges.lock
+printf '%s\n' setuptools wheel build cython | judges $sdk --only-binary :all: -o requirements-judges-build.lock
+printf '%s\n' ccxt==4.5.90 | judges --universal --python-version 3.11 --only-binary :all: -o requirements-judges-ccxt.lock

@@ -117,11 +117,11 @@ class LiveView:
 def picture(frame: ViewFrame) -> Group:
     """One moment as rich draws it."""
     status = frame.status
+    clock = f"\n{_minutes(frame.elapsed_s)} of {_minutes(frame.seconds)}  "
+    state = (status.state, "green" if status.state == "active" else "yellow")
     head = Text.assemble(
-        (frame.title, "bold"), "  ", (frame.label, "yellow"),
-        f"\n{_minutes(frame.elapsed_s)} of {_minutes(frame.seconds)}  ",
-        (status.state, "green" if status.state == "active" else "yellow"), f"  {'; '.join(status.reasons)}",
-    )  # fmt: skip
+        (frame.title, "bold"), "  ", (frame.label, "yellow"), clock, state, f"  {'; '.join(status.reasons)}"
+    )
     return Group(head, _markets(status), _totals(frame))
 
 
@@ -131,7 +131,10 @@ def _markets(status: EngineStatus) -> Table:
         ("market", False), ("price", True), ("feed", True), ("position", False), ("stop", True), ("target", True),
         ("PnL after fees", True), ("last signal", False), ("nearest miss", False),
     ):  # fmt: skip
-        table.add_column(title, justify="right" if right else "left", no_wrap=not title.startswith(("last", "nearest")))
+        words = title.startswith(("last", "nearest"))
+        table.add_column(
+            title, justify="right" if right else "left", no_wrap=True, overflow="ellipsis", ratio=1 if words else None
+        )
     for market in status.markets:
         position = market.position
         table.add_row(
@@ -193,6 +196,8 @@ def _signal(judged: SignalJudged | None) -> str:
     if judged is None:
         return ""
     reasons = ", ".join(judged.reasons[:3])
+    if judged.direction is None:
+        return f"none: {reasons}" if reasons else "none"
     return f"{judged.direction} {judged.confidence:.0f} {judged.outcome}: {reasons}"
 
 
