@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flashscalper.model.events import FeeClass
 from flashscalper.model.fills import FillKind
 from flashscalper.model.orders import OrderStatus
 from flashscalper.simulator.facts import FillMade, FundingSettled, FundingTicked, Liquidated
@@ -120,6 +121,16 @@ def test_funding_accrues_each_second_and_not_over_gaps() -> None:
     assert [payment.payment for payment in settled] == [Decimal("-0.0375")]
     assert floor.fills(me)[-1].funding == floor.exchange.ledger(me).funding == Decimal("-0.0375")
     assert floor.exchange.funding_payments(me) == settled
+
+
+def test_a_request_in_its_speed_bump_does_not_make_a_gap_accrue() -> None:
+    floor = Floor()
+    floor.feed(FundingFixed(TOY, Decimal("0.0003")))
+    order = floor.order(floor.account("me"), BUY, 1, 990, fee_class=FeeClass.RETAIL)
+    floor.wait(3_600)
+    assert floor.again(order).status is OrderStatus.OPEN
+    assert floor.exchange.funding(TOY).index == 0
+    assert len(floor.facts(FundingTicked)) == 1
 
 
 def test_the_published_rate_follows_the_premium_by_half_every_half_life() -> None:

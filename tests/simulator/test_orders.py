@@ -85,6 +85,13 @@ def test_unknown_market_and_account_are_named() -> None:
     assert answer.code == "ACCOUNT_NOT_FOUND"
 
 
+def test_a_market_order_may_be_sent_with_price_zero() -> None:
+    floor = Floor().book()
+    me = floor.account("me")
+    assert floor.order(me, BUY, 1, 0, type=OrderType.MARKET).status is OrderStatus.CLOSED
+    assert floor.size(me) == 1
+
+
 def test_too_many_open_orders_are_refused() -> None:
     floor = Floor(max_open_orders=2)
     me = floor.account("me")

@@ -38,7 +38,7 @@ class Admission:
             or _check_shape(request)
             or self._check_window(request, now)
             or _check_size(listing, request.size, whole_position=_may_be_whole_position(request))
-            or _check_price(listing, "price", request.price)
+            or _check_price(listing, "price", None if _is_priceless(request) else request.price)
             or _check_price(listing, "trigger_price", request.trigger_price)
             or self._check_owner(owner, listing, request)
             or _check_market(owner, listing, request)
@@ -128,6 +128,11 @@ def _check_shape(request: NewOrder) -> Refusal | None:
     if len(request.client_id) > CLIENT_ID_LENGTH:
         return Refusal("VALIDATION_ERROR", f"client_id is longer than {CLIENT_ID_LENGTH} characters")
     return None
+
+
+def _is_priceless(request: NewOrder) -> bool:
+    """Market types are sent with price 0 or none (paradex.md 3.1)."""
+    return request.type in MARKET_TYPES and request.price == ZERO
 
 
 def _may_be_whole_position(request: NewOrder) -> bool:

@@ -37,10 +37,8 @@ class Clockwork:
         """Let time pass. A gap longer than the funding gap is skipped, not ticked through second by second."""
         rules = self._state.rules
         if now - self._funding_at > rules.funding_gap_us:
-            skipped = not self._jobs or self._jobs[0][0] > now
-            if skipped:
-                self._funding_at = now - now % rules.funding_every_us
-                self._review_at = now - now % rules.liquidation_every_us
+            self._funding_at = now - now % rules.funding_every_us
+            self._review_at = now - now % rules.liquidation_every_us
         while (due := self.next_at()) <= now:
             self._state.now = due
             if self._jobs and self._jobs[0][0] == due:
