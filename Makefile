@@ -2,12 +2,13 @@
 PYTHON ?= python3
 CORE := .venv
 DEV := .venvs/dev
+JUDGES := .venvs/judges
 PIP_FLAGS := --quiet --disable-pip-version-check --no-input
 RUN := $(DEV)/bin
 DEMO ?=
 SEEDS ?= 300
 
-.PHONY: help install dev demo test verify check format lock clean
+.PHONY: help install dev demo test verify judges check format lock clean
 
 help:
 	@echo "make demo     install what is needed and watch the scalper trade on the built-in exchange (about a minute)"
@@ -15,6 +16,7 @@ help:
 	@echo "make install  prepare $(CORE)/bin/flashscalper only"
 	@echo "make check    format, lint, types, layers"
 	@echo "make verify   the long campaigns"
+	@echo "make judges   run the official SDK and ccxt against the simulator (part of verify)"
 	@echo "make format   write the code the way make check wants it"
 	@echo "make lock     write the lock files anew"
 	@echo "make clean    remove environments and caches (runs/ stays)"
@@ -29,8 +31,11 @@ demo: $(CORE)/.ready
 test: $(DEV)/.ready
 	$(RUN)/python -m pytest -n 2 --dist loadgroup -m "not verify" tests
 
-verify: $(DEV)/.ready
+verify: $(DEV)/.ready $(JUDGES)/.ready
 	$(RUN)/python -m pytest -n 2 --dist loadgroup -m verify --timeout 1200 tests
+
+judges: $(DEV)/.ready $(JUDGES)/.ready
+	$(RUN)/python -m pytest -n 2 --dist loadgroup -m verify --timeout 300 tests/judges
 
 check: $(DEV)/.ready
 	$(RUN)/ruff format --check src tests benchmarks examples scripts
@@ -54,6 +59,9 @@ $(CORE)/.ready: requirements.lock pyproject.toml
 
 $(DEV)/.ready: requirements-dev.lock pyproject.toml
 	@$(call environment,$(DEV),requirements-dev.lock)
+
+$(JUDGES)/.ready: requirements-judges.lock requirements-judges-build.lock requirements-judges-ccxt.lock scripts/judges.sh | $(DEV)/.ready
+	@scripts/judges.sh $(JUDGES) $(PYTHON) $(RUN)/uv
 
 define environment
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; $(PYTHON) is " + sys.version.split()[0] + ". Say which one to use: make PYTHON=python3.12 ...")' && \
