@@ -13,11 +13,11 @@ from typing import Any, TypeVar
 from flashscalper.exchanges.paradex.signing import new_private_key
 from flashscalper.model.secrets import Secret
 from flashscalper.runtime.box import Box, box_settings, open_box
-from flashscalper.runtime.clock import WallClock
+from flashscalper.runtime.clock import Clock, ScaledClock, WallClock
 from flashscalper.runtime.credentials import Credentials
 from flashscalper.runtime.live import run_loop
 from flashscalper.runtime.pump import FeedPump
-from flashscalper.runtime.rest_client import ParadexRestClient
+from flashscalper.runtime.rest_client import ParadexRestClient, scripted_settings
 from flashscalper.runtime.server import ServerShell
 from flashscalper.runtime.ws_client import ParadexWebSocketClient
 from flashscalper.simulator.base import (
@@ -110,7 +110,8 @@ def refuse(request: HttpArrived, status: int, code: str = "", headers: tuple[tup
 class Served:
     """A running box: its parts, its addresses, and an account that nobody else has."""
 
-    def __init__(self, box: Box, interposer: Interposer, open_shell: Callable[[int], ServerShell]) -> None:
+    def __init__(self, box: Box, interposer: Interposer, clock: Clock, open_shell: Callable[[int], ServerShell]) -> None:
+        self.clock = clock
         self.exchange = box.exchange
         self.server = box.server
         self.interposer = interposer
@@ -142,19 +143,17 @@ class Served:
         }
 
     def rest(self, credentials: Credentials | None = None) -> ParadexRestClient:
-        return ParadexRestClient.for_environment(
-            "simulator", credentials or self.credentials, rest_url=self.rest_url, ws_url=self.ws_url
-        )
+        settings = scripted_settings("simulator", rest_url=self.rest_url, ws_url=self.ws_url)
+        return ParadexRestClient(settings, credentials or self.credentials, clock=self.clock)
 
     def public(self) -> ParadexRestClient:
         return self.rest(Credentials())
 
-    def streams(self, **changes: Any) -> ParadexWebSocketClient:
+    def streams(self, credentials: Credentials | None = None, **changes: Any) -> ParadexWebSocketClient:
         """A streaming client that reconnects without dawdling."""
         quick = {"backoff_base_s": 0.01, "backoff_cap_s": 0.05, **changes}
-        return ParadexWebSocketClient.for_environment(
-            "simulator", self.credentials, rest_url=self.rest_url, ws_url=self.ws_url, **quick
-        )
+        settings = scripted_settings("simulator", rest_url=self.rest_url, ws_url=self.ws_url, **quick)
+        return ParadexWebSocketClient(settings, credentials or self.credentials, clock=self.clock)
 
     @asynccontextmanager
     async def outage(self) -> AsyncIterator[None]:
@@ -169,17 +168,17 @@ class Served:
 
 
 @asynccontextmanager
-async def served(seed: int = 1) -> AsyncIterator[Served]:
-    """A box with two synthetic markets on the wall clock."""
-    clock = WallClock()
-    now = clock.now()
+async def served(seed: int = 1, *, speed: float = 1.0) -> AsyncIterator[Served]:
+    """A box with two synthetic markets, whose time begins now and runs `speed` times as fast as ours."""
+    now = WallClock().now()
+    clock = ScaledClock(now, speed)
     feed = SyntheticFeed(choose_markets(SYMBOLS), Random(seed), now)
     box = open_box(
         feed, box_settings(seed=seed, base_url="http://127.0.0.1", balance=Decimal(10_000)), seed=seed, started_at=now
     )
     interposer = Interposer(box.server)
     pump = FeedPump(feed, box.exchange, interposer)
-    running = Served(box, interposer, lambda port: ServerShell(interposer, clock, pump, port=port))
+    running = Served(box, interposer, clock, lambda port: ServerShell(interposer, clock, pump, port=port))
     await running.shell.start()
     try:
         yield running
@@ -187,11 +186,11 @@ async def served(seed: int = 1) -> AsyncIterator[Served]:
         await running.shell.close()
 
 
-def in_box(test: Callable[[Served], Coroutine[Any, Any, T]]) -> T:
+def in_box(test: Callable[[Served], Coroutine[Any, Any, T]], *, speed: float = 1.0) -> T:
     """Run one test against a box of its own."""
 
     async def main() -> T:
-        async with asyncio.timeout(PATIENCE_S), served() as box:
+        async with asyncio.timeout(PATIENCE_S), served(speed=speed) as box:
             return await test(box)
 
     return run_loop(main())

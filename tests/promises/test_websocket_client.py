@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +15,8 @@ from flashscalper.model.klines import Trade
 from flashscalper.runtime.credentials import Credentials
 from flashscalper.runtime.ws_client import ParadexWebSocketClient
 from tests.promises.box import Served, in_box, until
+
+SPEED = 5.0
 
 
 def listen(client: ParadexWebSocketClient, event: str) -> list[Any]:
@@ -43,9 +44,9 @@ def test_real_time_trade_streaming() -> None:
                     break
             assert complete(box, trades)
             assert all(trade.symbol == "ETHUSDT" and trade.price > 0 and trade.size > 0 for trade in trades)
-            assert abs(time.time_ns() // 1_000 - trades[-1].traded_at) < 5_000_000
+            assert abs(box.clock.now() - trades[-1].traded_at) < SPEED * 5_000_000
 
-    in_box(script)
+    in_box(script, speed=SPEED)
 
 
 def test_auto_authentication_with_bearer_token() -> None:
@@ -66,7 +67,7 @@ def test_auto_authentication_with_bearer_token() -> None:
             with pytest.raises(AuthError):
                 await nobody.subscribe_account()
 
-    in_box(script)
+    in_box(script, speed=SPEED)
 
 
 def test_channel_subscription_management() -> None:
@@ -87,7 +88,7 @@ def test_channel_subscription_management() -> None:
             with pytest.raises(ExchangeError, match="subscribe"):
                 await client.subscribe_trades("NOPEUSDT")
 
-    in_box(script)
+    in_box(script, speed=SPEED)
 
 
 def test_reconnect_with_exponential_backoff() -> None:
@@ -109,7 +110,7 @@ def test_reconnect_with_exponential_backoff() -> None:
             assert complete(box, trades)
             assert any("attempt 3 in" in str(trouble) for trouble in troubles), "the waits are drawn, not fixed"
 
-    in_box(script)
+    in_box(script, speed=SPEED)
 
 
 def test_configurable_max_attempts() -> None:
@@ -124,14 +125,14 @@ def test_configurable_max_attempts() -> None:
         with pytest.raises(ConfigError, match="max_reconnect_attempts"):
             box.streams(max_reconnect_attempts=-1)
 
-    in_box(script)
+    in_box(script, speed=SPEED)
 
 
 def test_health_monitoring() -> None:
     """A connection that is open but says nothing is found by its silence, not by its pongs."""
 
     async def script(box: Served) -> None:
-        async with box.streams(dead_feed_s=0.4, handshake_timeout_s=1.0, ping_every_s=0.1) as client:
+        async with box.streams(dead_feed_s=3.0, handshake_timeout_s=10.0, ping_every_s=0.5) as client:
             reconnected = listen(client, "reconnected")
             troubles = listen(client, "error")
             trades = listen(client, "trade")
@@ -139,12 +140,12 @@ def test_health_monitoring() -> None:
             await client.subscribe_account()
             await until(lambda: bool(trades))
             box.interposer.mute = True
-            await until(lambda: any("no data for 0.4 s" in str(trouble) for trouble in troubles))
+            await until(lambda: any("no data for 3.0 s" in str(trouble) for trouble in troubles))
             box.interposer.mute = False
             await until(lambda: any(event.stream == "market" for event in reconnected))
             assert not any("account: lost" in str(trouble) for trouble in troubles), "pongs kept the quiet one alive"
 
-    in_box(script)
+    in_box(script, speed=SPEED)
 
 
 def test_event_driven() -> None:
@@ -161,7 +162,7 @@ def test_event_driven() -> None:
             with pytest.raises(ConfigError, match="event: saw 'trades'; accepted: trade, orderbook"):
                 client.on("trades", print)
 
-    in_box(script)
+    in_box(script, speed=SPEED)
 
 
 def test_error_handling_and_retry() -> None:
@@ -185,7 +186,7 @@ def test_error_handling_and_retry() -> None:
             count = len(after)
             await until(lambda: len(after) >= count + 3)
 
-    in_box(script)
+    in_box(script, speed=SPEED)
 
 
 def test_graceful_disconnection() -> None:
@@ -214,7 +215,7 @@ def test_graceful_disconnection() -> None:
         with pytest.raises(TransportError, match="disconnected"):
             await client.subscribe_trades("BTCUSDT")
 
-    in_box(script)
+    in_box(script, speed=SPEED)
 
 
 def test_a_connection_that_never_comes_up_is_an_error_and_leaves_nothing_behind() -> None:
@@ -226,7 +227,7 @@ def test_a_connection_that_never_comes_up_is_an_error_and_leaves_nothing_behind(
         await asyncio.sleep(0.05)
         assert box.interposer.sockets == set()
 
-    in_box(script)
+    in_box(script, speed=SPEED)
 
 
 def test_event_trade() -> None:
@@ -238,7 +239,7 @@ def test_event_trade() -> None:
             assert complete(box, trades)
             assert {trade.symbol for trade in trades} == {"BTCUSDT"}
 
-    in_box(script)
+    in_box(script, speed=SPEED)
 
 
 @pytest.mark.parametrize("sbe", [True, False])
@@ -261,7 +262,7 @@ def test_event_orderbook(sbe: bool) -> None:
             with pytest.raises(ConfigError, match="ETHUSDT"):
                 client.order_book("BTCUSDT")
 
-    in_box(script)
+    in_box(script, speed=SPEED)
 
 
 def test_event_channel() -> None:
@@ -273,7 +274,7 @@ def test_event_channel() -> None:
             await client.subscribe_trades("ETHUSDT")
             await until(lambda: {Trade, BestQuote, BookChange} <= {type(event) for event in heard})
 
-    in_box(script)
+    in_box(script, speed=SPEED)
 
 
 def test_event_error() -> None:
@@ -286,7 +287,7 @@ def test_event_error() -> None:
             assert all(isinstance(error, FlashScalperError) for error in errors)
             assert "1012 restart" in str(errors[0])
 
-    in_box(script)
+    in_box(script, speed=SPEED)
 
 
 def test_event_reconnected() -> None:
@@ -303,7 +304,7 @@ def test_event_reconnected() -> None:
             await until(lambda: len(trades) >= seen + 3)
             assert complete(box, trades)
 
-    in_box(script)
+    in_box(script, speed=SPEED)
 
 
 def test_event_max_reconnect_attempts() -> None:
@@ -320,4 +321,4 @@ def test_event_max_reconnect_attempts() -> None:
                 await client.subscribe_trades("ETHUSDT")
             await client.disconnect()
 
-    in_box(script)
+    in_box(script, speed=SPEED)
