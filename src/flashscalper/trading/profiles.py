@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 
 from flashscalper.strategies.profiles import find_profile
+from flashscalper.trading.correlation import CorrelationSettings
 from flashscalper.trading.costs import CostSettings, EntryStyle
 from flashscalper.trading.settings import EntrySettings, RiskLimits, TradingSettings
 from flashscalper.trading.sizing import SizingSettings
@@ -16,6 +17,7 @@ _TRADING: Final = {
         entry=EntrySettings(style=EntryStyle.POST_ONLY_THEN_IOC, post_wait_s=3.0, max_slippage_bps=3.0),
         sizing=SizingSettings(risk_per_trade=0.005, calm_volatility=0.001),
         costs=CostSettings(min_multiple=1.2, hold_s=600),
+        correlation=CorrelationSettings(),
     ),
     "classic": TradingSettings(
         entry=EntrySettings(style=EntryStyle.IOC, max_slippage_bps=5.0),
