@@ -9,9 +9,9 @@ from decimal import Decimal
 import msgspec
 import pytest
 
+from flashscalper import ExchangeRestClient, ParadexRestClient
 from flashscalper.model.orders import Order
 from flashscalper.model.positions import ExchangePosition
-from flashscalper.runtime.rest_client import ExchangeRestClient, ParadexRestClient
 from flashscalper.runtime.scripted import ScriptedOrder
 
 OPERATIONS = {

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from flashscalper import ExchangeFactory, ExchangeRestClient, ParadexRestClient
 from flashscalper.model.errors import AuthError, ConfigError
 from flashscalper.model.secrets import Secret
 from flashscalper.runtime.credentials import Credentials
-from flashscalper.runtime.factory import ExchangeFactory
 from flashscalper.runtime.live import run_loop
-from flashscalper.runtime.rest_client import ExchangeRestClient, ParadexRestClient
 from tests.promises.box import Served, in_box
 
 KEY = "0x" + "1" * 60
@@ -49,7 +48,7 @@ def test_create_from_env() -> None:
 
 
 def test_create_from_env_reads_secrets_from_files(tmp_path: Path) -> None:
-    (tmp_path / "key").write_text("")
+    (tmp_path / "key").touch(mode=0o600)
 
     async def script(box: Served) -> None:
         variables = box.variables
@@ -123,7 +122,7 @@ def test_environment_and_credentials_creation_with_validation() -> None:
     with pytest.raises(ConfigError, match="PARADEX_REST_URL"):
         ExchangeFactory.create("paradex", variables={"PARADEX_REST_URL": "http://api.testnet.paradex.trade/v1"})
     with pytest.raises(ConfigError, match="PARADEX_API_KEY and PARADEX_ACCOUNT"):
-        ExchangeFactory.create_from_env({"PARADEX_API_KEY": "0x1", "PARADEX_ACCOUNT": "0x1"})
+        ExchangeFactory.create_from_env({"PARADEX_API_KEY": "0x1", "PARADEX_ACCOUNT": "0x2"})
 
     async def main() -> None:
         acknowledged = {

@@ -11,6 +11,7 @@ from itertools import pairwise
 
 import pytest
 
+from flashscalper import ParadexRestClient
 from flashscalper.model.errors import (
     AuthError,
     ConfigError,
@@ -21,7 +22,6 @@ from flashscalper.model.errors import (
 from flashscalper.model.markets import Rounding
 from flashscalper.model.orders import OrderStatus, OrderType, Side, TimeInForce
 from flashscalper.runtime.credentials import Credentials
-from flashscalper.runtime.rest_client import ParadexRestClient
 from flashscalper.runtime.scripted import CancelOutcome, ScriptedOrder
 from flashscalper.simulator.base import HttpAnswer, HttpArrived
 from tests.promises.box import Served, in_box, refuse

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from flashscalper import ParadexWebSocketClient
 from flashscalper.market.book import OrderBook
 from flashscalper.model.errors import AuthError, ConfigError, ExchangeError, FlashScalperError, TransportError
 from flashscalper.model.events import BalanceUpdate, BestQuote, BookChange, Event, FillReported, OrderUpdate, PositionUpdate
 from flashscalper.model.klines import Trade
 from flashscalper.runtime.credentials import Credentials
-from flashscalper.runtime.ws_client import ParadexWebSocketClient
 from tests.promises.box import Served, in_box, until
 
 SPEED = 5.0
