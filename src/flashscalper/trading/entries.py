@@ -82,7 +82,7 @@ class Entries:
             if entry.order.settled:
                 self._after(entry, state, now)
             elif self._unwanted(entry, state, now):
-                self._take_back(entry, now)
+                self._take_back(entry, state, now)
         self._sweep(state, now)
 
     def wake_at(self) -> int | None:
@@ -101,8 +101,9 @@ class Entries:
         patient = entry.patience_until is None or now < entry.patience_until
         return not patient or not self._open_for_entries() or state.protection.closing
 
-    def _take_back(self, entry: Entry, now: int) -> None:
-        reason = "no longer wanted" if not self._open_for_entries() else "not filled in time"
+    def _take_back(self, entry: Entry, state: MarketState, now: int) -> None:
+        wanted = self._open_for_entries() and not state.protection.closing
+        reason = "not filled in time" if wanted else "no longer wanted"
         entry.phase = EntryPhase.CANCELING
         self._floor.desk.cancel(entry.order, reason, now)
 

@@ -67,6 +67,7 @@ class Floor:
         self.status = ExchangeStatus.OK
         self.streams: dict[str, bool] = {"market": False, "account": False}
         self.foreign: dict[str, Decimal] = {}
+        self.unconfirmed: dict[str, Decimal] = {}
         self.exchange_positions: dict[str, ExchangePosition] = {}
         self.summary: AccountSummary | None = None
         self.fee_class: FeeClass | None = None
@@ -125,15 +126,11 @@ class Floor:
         return self.status is ExchangeStatus.OK
 
     def own_size(self, symbol: str) -> Decimal:
-        """Our signed position as far as the exchange really holds it: with foreign exposure the net may be smaller."""
+        """Our signed position as far as the exchange really holds it: with foreign exposure the net may be smaller, and a
+        fold rebuilt without a journal may be wrong until the exchange has confirmed it."""
         size = self.ledger.holding(symbol).size
-        foreign = self.foreign.get(symbol, ZERO)
-        if not size or not foreign or (size > ZERO) is (foreign > ZERO):
-            return size
-        net = size + foreign
-        if net == ZERO or (net > ZERO) is not (size > ZERO):
-            return ZERO
-        return net
+        size = _within(size, size + self.foreign.get(symbol, ZERO))
+        return _within(size, self.unconfirmed[symbol]) if symbol in self.unconfirmed else size
 
     def entry_blocks(self, symbol: str, *, but: Entry | None = None) -> dict[str, str]:
         """Why this market takes no entry now, by code; empty when it does. `but` is an entry that does not block itself."""
@@ -171,3 +168,10 @@ class Floor:
     def _meddled(self, text: str, now: int) -> None:
         """Somebody else cancelled an order of ours."""
         self.risk.hold(CANCELED_BY_OTHERS, text, now)
+
+
+def _within(size: Decimal, net: Decimal) -> Decimal:
+    """The part of `size` that a net position of `net` really has."""
+    if not size or not net or (size > ZERO) is not (net > ZERO):
+        return ZERO
+    return min(size, net) if size > ZERO else max(size, net)

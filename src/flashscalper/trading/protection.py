@@ -307,7 +307,7 @@ class Protection:
             self.symbol, seen.closing_side, size, type=OrderType.MARKET, role=OrderRole.EXIT, reason=wish.reason, now=now
         )
         if wish.order is None:
-            self._back_off(now)
+            self._retry_at = now + self._us(self._settings.exit_retry_s)
             self._wake(self._retry_at)
 
     def _after_exit(self, wish: Wish, order: TrackedOrder, now: int) -> None:

@@ -191,6 +191,8 @@ class Reconciler:
             return f"{symbol}: {plain(difference)} attributed"
         if doubt is None or doubt.difference != difference:
             self._doubts[symbol] = _Doubt(difference, snapshot.asked_at)
+        if self._fresh and not self.reconciled_at:
+            self._floor.unconfirmed[symbol] = held
         self._floor.markets[symbol].blocks["mismatch"] = f"the exchange holds {plain(difference)} more than we know of"
         self.want("mismatch", now, at=snapshot.asked_at + apart)
         return f"{symbol}: {plain(difference)} unexplained"
@@ -200,6 +202,8 @@ class Reconciler:
         state = self._floor.markets[symbol]
         state.blocks.pop("mismatch", None)
         state.blocks.pop("fill_busted", None)
+        if self._floor.unconfirmed.pop(symbol, None) is not None:
+            self._floor.touch(symbol)
         self._reports.baseline_at[symbol] = asked_at
 
     def _attribute(self, symbol: str, held: Decimal, now: int) -> None:

@@ -1,0 +1,316 @@
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from flashscalper.model.commands import CancelOrder, ModifyOrder, PlaceOrder, QueryOrder
+from flashscalper.model.events import (
+    ExchangeStatus,
+    ExchangeStatusChanged,
+    MarkPrice,
+    OrderFound,
+    RequestKind,
+    RequestOutcome,
+    Verdict,
+)
+from flashscalper.model.orders import Order, OrderRole, OrderStatus, OrderType, Side
+from flashscalper.model.positions import PositionSide
+from flashscalper.model.records import OrderDenied, ProtectionChanged, RoundTripClosed
+from flashscalper.strategies.exit_policy import ExitPolicy, PartialProfit, percent
+from flashscalper.trading.settings import ProtectionSettings
+from tests.trading.stage import ETH, SETTINGS, D, Stage, every, none, one, shown
+
+REPLACED = msgspec.structs.replace
+
+
+def test_the_stop_follows_every_fill_of_the_entry() -> None:
+    stage = Stage()
+    entry = stage.enter()
+    stage.answer(entry)
+    stop = one(PlaceOrder, stage.fill(entry, D("1.5"), 100.01))
+    assert stop.size == D("1.5")
+    none(ModifyOrder, stage.fill(entry, D("1"), 100.02))
+    larger = one(ModifyOrder, stage.rest_stop(stop))
+    assert (larger.client_id, larger.size) == (stop.client_id, D("2.5"))
+    assert larger.trigger_price == D("99.51"), "the average entry is higher, so is the stop"
+    assert stage.protection == "stop_sent"
+    stage.show(stop, OrderStatus.UNTRIGGERED, size=D("2.5"), trigger_price=D("99.51"))
+    assert stage.protection == "protected"
+
+
+def test_a_short_is_protected_above() -> None:
+    stage = Stage()
+    stop = one(PlaceOrder, stage.fill_whole(stage.enter(PositionSide.SHORT), 99.99))
+    assert (stop.side, stop.trigger_price) == (Side.BUY, D("100.49"))
+
+
+@pytest.mark.parametrize("code", ["VALIDATION_ERROR", "INVALID_ORDER_SIZE", "STOP_WOULD_TRIGGER"])
+def test_a_refused_stop_closes_the_position_at_the_market(code: str) -> None:
+    stage = Stage()
+    stop = one(PlaceOrder, stage.fill_whole(stage.enter(), 100.01))
+    leaving = one(PlaceOrder, stage.answer(stop, Verdict.REJECTED, code))
+    assert (leaving.type, leaving.role, leaving.reduce_only, leaving.reason) == (
+        OrderType.MARKET,
+        OrderRole.EXIT,
+        True,
+        "stop_refused",
+    )
+    assert one(RoundTripClosed, stage.fill_whole(leaving, 99.9)).exit_reason == "stop_refused"
+    assert stage.protection == "flat"
+
+
+def test_a_stop_refused_after_the_risk_check_closes_too() -> None:
+    stage = Stage()
+    stop = one(PlaceOrder, stage.fill_whole(stage.enter(), 100.01))
+    stage.answer(stop)
+    outputs = stage.show(stop, OrderStatus.CLOSED, reason="NOT_ENOUGH_MARGIN")
+    assert one(PlaceOrder, outputs).reason == "stop_refused"
+
+
+def test_a_stop_that_never_left_is_sent_anew_with_another_id() -> None:
+    stage = Stage()
+    stop = one(PlaceOrder, stage.fill_whole(stage.enter(), 100.01))
+    stage.answer(stop, Verdict.UNSENT)
+    again = one(PlaceOrder, stage.wait(0.3))
+    assert (again.type, again.role) == (OrderType.STOP_MARKET, OrderRole.STOP)
+    assert again.client_id != stop.client_id
+
+
+def test_a_stop_cancelled_behind_our_back_closes_and_opens_nothing_more() -> None:
+    stage = Stage()
+    _, stop = stage.long()
+    outputs = stage.show(stop, OrderStatus.CLOSED, reason="USER_CANCELED")
+    assert one(PlaceOrder, outputs).reason == "stop_lost"
+    status = stage.engine.status()
+    assert status.state == "reducing"
+    assert "canceled_by_others" in status.reasons[0]
+
+
+def test_a_stop_taken_away_by_a_disconnect_is_placed_anew() -> None:
+    stage = Stage()
+    _, stop = stage.long()
+    outputs = stage.show(stop, OrderStatus.CLOSED, reason="CANCEL_ON_DISCONNECT")
+    none(PlaceOrder, outputs)
+    again = one(PlaceOrder, stage.wait(0.3))
+    assert (again.role, again.trigger_price) == (OrderRole.STOP, stop.trigger_price)
+
+
+def test_an_unconfirmed_stop_is_not_waited_for_longer_than_the_naked_limit() -> None:
+    stage = Stage()
+    stop = one(PlaceOrder, stage.fill_whole(stage.enter(), 100.01))
+    stage.answer(stop, Verdict.UNKNOWN)
+    assert one(QueryOrder, stage.said[-5:]).client_id == stop.client_id
+    none(PlaceOrder, stage.wait(1.9))
+    leaving = one(PlaceOrder, stage.wait(0.2))
+    assert (leaving.type, leaving.reason) == (OrderType.MARKET, "naked")
+
+
+def test_a_stop_that_was_only_slow_is_cancelled_when_flat() -> None:
+    stage = Stage()
+    stop = one(PlaceOrder, stage.fill_whole(stage.enter(), 100.01))
+    stage.answer(stop, Verdict.UNKNOWN)
+    leaving = one(PlaceOrder, stage.wait(2.1))
+    stage.fill_whole(leaving, 100.0)
+    outputs = stage.show(stop, OrderStatus.UNTRIGGERED) + stage.wait(2.0)
+    assert {cancel.client_id for cancel in every(CancelOrder, stage.said)} == {stop.client_id}
+    none(PlaceOrder, outputs)
+
+
+def test_a_triggered_stop_that_does_not_fill_is_helped() -> None:
+    stage = Stage()
+    _, stop = stage.long()
+    stage.show(stop, OrderStatus.OPEN)
+    assert stage.protection == "closing"
+    none(PlaceOrder, stage.wait(1.9))
+    leaving = one(PlaceOrder, stage.wait(0.2))
+    assert (leaving.role, leaving.reason) == (OrderRole.EXIT, "stop")
+
+
+def test_a_stop_that_fills_closes_the_round_trip() -> None:
+    stage = Stage()
+    _, stop = stage.long()
+    stage.show(stop, OrderStatus.OPEN)
+    outputs = stage.fill(stop, price=99.48)
+    outputs += stage.show(stop, OrderStatus.CLOSED, filled=stop.size)
+    assert one(RoundTripClosed, outputs).exit_reason == "stop"
+    none(PlaceOrder, outputs + stage.wait(3.0))
+
+
+def test_a_closing_order_is_tried_again_until_flat_and_less_and_less_often() -> None:
+    stage = Stage()
+    stage.long()
+    leaving = one(PlaceOrder, stage.price(101.5))
+    tries = [stage.now]
+    for _ in range(5):
+        stage.answer(leaving)
+        stage.show(leaving, OrderStatus.CLOSED, reason="SLIPPAGE_LIMIT")
+        while not (again := every(PlaceOrder, stage.wait(0.05))):
+            pass
+        assert again[0].client_id != leaving.client_id
+        leaving = again[0]
+        tries.append(stage.now)
+    waits = [(after - before) / 1_000_000 for before, after in zip(tries, tries[1:], strict=False)]
+    assert waits == sorted(waits)
+    assert waits[0] <= 0.3
+    assert 3.9 <= waits[-1] <= 5.1
+
+
+def test_a_closing_order_in_flight_is_not_doubled() -> None:
+    stage = Stage()
+    stage.long()
+    leaving = one(PlaceOrder, stage.price(101.5))
+    outputs = stage.price(101.6) + stage.price(99.0) + stage.wait(1.5)
+    none(PlaceOrder, outputs)
+    stage.answer(leaving, Verdict.UNKNOWN)
+    none(PlaceOrder, stage.price(98.0) + stage.wait(3.0))
+
+
+def test_while_a_closing_order_may_be_lost_a_stop_covers_the_position() -> None:
+    stage = Stage()
+    stop = one(PlaceOrder, stage.fill_whole(stage.enter(), 100.01))
+    leaving = one(PlaceOrder, stage.answer(stop, Verdict.REJECTED, "VALIDATION_ERROR"))
+    cover = one(PlaceOrder, stage.answer(leaving, Verdict.UNKNOWN) + stage.wait(0.5))
+    assert (cover.role, cover.size, cover.reduce_only) == (OrderRole.STOP, stop.size, True)
+
+
+def test_an_exit_that_filled_in_part_goes_on_with_the_rest() -> None:
+    stage = Stage()
+    entry, _ = stage.long()
+    leaving = one(PlaceOrder, stage.price(101.5))
+    stage.answer(leaving)
+    stage.fill(leaving, D("1"), 101.4)
+    outputs = stage.show(leaving, OrderStatus.CLOSED, filled=D("1"), reason="SLIPPAGE_LIMIT")
+    rest = one(PlaceOrder, [output for output in outputs + stage.wait(1.0) if isinstance(output, PlaceOrder)])
+    assert rest.size == entry.size - 1
+
+
+def test_a_partial_profit_leaves_a_smaller_protected_position() -> None:
+    exits = ExitPolicy(stop=percent(0.5), target=percent(1.0), partial=PartialProfit(at=percent(0.5), share=0.5))
+    stage = Stage(REPLACED(SETTINGS, exits=exits))
+    entry, stop = stage.long()
+    part = one(PlaceOrder, stage.price(100.6))
+    assert (part.reason, part.size) == ("partial", stage.markets[ETH].round_size(entry.size / 2))
+    outputs = stage.fill_whole(part, 100.6)
+    smaller = one(ModifyOrder, outputs)
+    assert (smaller.client_id, smaller.size) == (stop.client_id, entry.size - part.size)
+    none(RoundTripClosed, outputs)
+    assert stage.protection == "protected"
+
+
+def test_a_stop_that_cannot_be_changed_is_replaced_before_the_old_one_goes() -> None:
+    stage = Stage()
+    entry = stage.enter()
+    stage.answer(entry)
+    stop = one(PlaceOrder, stage.fill(entry, D("1.5"), 100.01))
+    stage.rest_stop(stop)
+    larger = one(ModifyOrder, stage.fill(entry, D("1"), 100.01))
+    refused = RequestOutcome(RequestKind.MODIFY, stop.client_id, Verdict.REJECTED, larger.order_id, "X", "no")
+    outputs = stage.tell(refused) + stage.wait(0.6)
+    new = one(PlaceOrder, outputs)
+    assert (new.role, new.size) == (OrderRole.STOP, D("2.5"))
+    assert stop.client_id not in {cancel.client_id for cancel in every(CancelOrder, outputs)}
+    outputs = stage.rest_stop(new)
+    assert one(CancelOrder, outputs).client_id == stop.client_id
+    assert stage.protection == "protected"
+
+
+def test_a_modification_without_effect_is_asked_about_and_tried_again() -> None:
+    stage = Stage()
+    entry = stage.enter()
+    stage.answer(entry)
+    stop = one(PlaceOrder, stage.fill(entry, D("1.5"), 100.01))
+    stage.rest_stop(stop)
+    one(ModifyOrder, stage.fill(entry, D("1"), 100.01))
+    query = one(QueryOrder, stage.wait(1.6))
+    again = stage.tell(OrderFound(query.client_id, _resting(stage, stop)))
+    assert one(ModifyOrder, again).size == D("2.5")
+
+
+def _resting(stage: Stage, stop: PlaceOrder) -> Order:
+    return shown(stop, OrderStatus.UNTRIGGERED, stage.now)
+
+
+def test_while_the_exchange_refuses_orders_nothing_is_sent_and_then_at_once() -> None:
+    stage = Stage()
+    entry = stage.enter()
+    stage.answer(entry)
+    stage.tell(ExchangeStatusChanged(ExchangeStatus.CANCEL_ONLY))
+    outputs = stage.fill(entry, D("2"), 100.01) + stage.wait(5.0)
+    none(PlaceOrder, outputs)
+    assert stage.protection == "naked"
+    outputs = stage.tell(ExchangeStatusChanged(ExchangeStatus.POST_ONLY)) + stage.wait(5.0)
+    none(PlaceOrder, outputs)
+    stop = one(PlaceOrder, stage.tell(ExchangeStatusChanged(ExchangeStatus.OK)))
+    assert stop.role is OrderRole.STOP
+
+
+def test_a_stop_passed_during_the_release_window_is_a_market_exit_at_its_end() -> None:
+    stage = Stage()
+    entry = stage.enter()
+    stage.answer(entry)
+    stage.tell(ExchangeStatusChanged(ExchangeStatus.CANCEL_ONLY))
+    stage.fill(entry, D("2"), 100.01)
+    none(PlaceOrder, stage.tell(MarkPrice(ETH, 98.0, 98.0, 0.0, stage.now)) + stage.wait(4.0))
+    leaving = one(PlaceOrder, stage.tell(ExchangeStatusChanged(ExchangeStatus.OK)))
+    assert (leaving.type, leaving.reason) == (OrderType.MARKET, "stop")
+
+
+def test_a_stop_refused_because_the_exchange_is_closed_is_no_reason_to_leave() -> None:
+    stage = Stage()
+    stop = one(PlaceOrder, stage.fill_whole(stage.enter(), 100.01))
+    stage.answer(stop, Verdict.REJECTED, "SYSTEM_STATUS_CANCEL_ONLY")
+    again = one(PlaceOrder, stage.wait(0.3))
+    assert again.role is OrderRole.STOP
+
+
+def test_a_resting_take_profit_stands_beside_the_stop_and_goes_with_it() -> None:
+    protection = ProtectionSettings(resting_target=True)
+    stage = Stage(REPLACED(SETTINGS, protection=protection))
+    entry = stage.enter()
+    stop = one(PlaceOrder, stage.fill_whole(entry, 100.01))
+    target = one(PlaceOrder, stage.rest_stop(stop))
+    assert (target.role, target.type, target.reduce_only, target.price) == (
+        OrderRole.TARGET,
+        OrderType.LIMIT,
+        True,
+        D("101.02"),
+    )
+    stage.answer(target)
+    stage.show(target)
+    outputs = stage.fill(target, D("1"), 101.02)
+    assert one(ModifyOrder, outputs).client_id == stop.client_id
+    outputs = stage.fill(target, target.size - 1, 101.02)
+    assert one(RoundTripClosed, outputs).exit_reason == "target"
+    assert one(CancelOrder, outputs).client_id == stop.client_id
+
+
+def test_a_take_profit_that_the_exchange_takes_away_becomes_a_software_exit() -> None:
+    protection = ProtectionSettings(resting_target=True)
+    stage = Stage(REPLACED(SETTINGS, protection=protection))
+    stop = one(PlaceOrder, stage.fill_whole(stage.enter(), 100.01))
+    target = one(PlaceOrder, stage.rest_stop(stop))
+    stage.answer(target)
+    outputs = stage.show(target, OrderStatus.CLOSED, reason="REDUCE_ONLY_WOULD_INCREASE") + stage.wait(2.0)
+    none(PlaceOrder, outputs)
+    assert one(PlaceOrder, stage.price(101.5)).reason == "target"
+
+
+def test_when_the_order_rate_is_used_up_protection_tries_again_soon() -> None:
+    risk = REPLACED(SETTINGS.risk, max_orders_per_second=2, reserve_share=0.5)
+    stage = Stage(REPLACED(SETTINGS, risk=risk))
+    entry = stage.enter()
+    stage.answer(entry)
+    stop = one(PlaceOrder, stage.fill(entry, D("1"), 100.01))
+    outputs = stage.answer(stop, Verdict.REJECTED, "VALIDATION_ERROR")
+    none(PlaceOrder, outputs)
+    assert one(OrderDenied, outputs).gate.code == "order_rate"
+    assert one(PlaceOrder, stage.wait(1.1)).reason == "stop_refused"
+
+
+def test_every_change_of_protection_is_told_with_stop_and_size() -> None:
+    stage = Stage()
+    stage.long()
+    states = [record.after for record in every(ProtectionChanged, stage.said)]
+    assert states == ["naked", "stop_sent", "protected"] or states == ["stop_sent", "protected"]
+    last = every(ProtectionChanged, stage.said)[-1]
+    assert (last.stop_price, last.stop_size) == (D("99.50"), last.position_size)
