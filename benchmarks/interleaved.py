@@ -67,7 +67,9 @@ def report(title: str, unit: str, results: list[Result], missing: list[str], *, 
     """Print the table, or one JSON object with the same numbers. `missing` names peers that are not installed."""
     if as_json:
         rows = [vars(result) for result in results]
-        print(json.dumps({"title": title, "unit": unit, "python": platform.python_version(), "rows": rows, "missing": missing}))
+        print(
+            json.dumps({"title": title, "unit": unit, "python": platform.python_version(), "rows": rows, "missing": missing})
+        )
         return
     print(f"{title} (ns per {unit}, Python {platform.python_version()})")
     for result in results:

@@ -9,6 +9,7 @@ import random
 from collections.abc import Sequence
 
 from benchmarks.interleaved import Prepare, Work, arguments, compare, report
+
 from flashscalper.market.klines import KlineBuilder
 from flashscalper.model.instants import interval_us
 from flashscalper.model.klines import Trade

@@ -1,8 +1,8 @@
 """The order book of one market: snapshots and deltas in, best quote and depth out.
 
-The hot path is one `dict.update` and one `max` or `min` over the changed levels. Everything else is put off: a deleted
-level stays as size 0 until somebody walks over it, and prices are only put in order when the best level itself goes or
-somebody asks for depth. `tests/market/naive_book.py` is the plain twin that this one is tested against.
+The hot path stores each changed level and compares its price with the best. Everything else is put off: a deleted level
+stays as size 0 until somebody walks over it, and prices are only put in order when the best level itself goes or somebody
+asks for depth. `tests/market/naive_book.py` is the plain twin that this one is tested against.
 """
 
 from __future__ import annotations
@@ -234,9 +234,15 @@ class _Bids(_BookSide):
 
     def update(self, changes: tuple[Level, ...]) -> None:
         sizes = self.sizes
-        sizes.update(changes)
-        top = max(changes)[0]
-        if top >= self.best:
+        top = best = self.best
+        touched = False
+        for price, size in changes:
+            sizes[price] = size
+            if price >= best:
+                touched = True
+                if price > top:
+                    top = price
+        if touched:
             self.best = top if sizes[top] else self._best_from(top)
         if len(sizes) > 2 * self._max_levels:
             self._purge()
@@ -268,9 +274,15 @@ class _Asks(_BookSide):
 
     def update(self, changes: tuple[Level, ...]) -> None:
         sizes = self.sizes
-        sizes.update(changes)
-        top = min(changes)[0]
-        if top <= self.best:
+        top = best = self.best
+        touched = False
+        for price, size in changes:
+            sizes[price] = size
+            if price <= best:
+                touched = True
+                if price < top:
+                    top = price
+        if touched:
             self.best = top if sizes[top] else self._best_from(top)
         if len(sizes) > 2 * self._max_levels:
             self._purge()
