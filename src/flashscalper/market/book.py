@@ -240,8 +240,7 @@ class _Bids(_BookSide):
             sizes[price] = size
             if price >= best:
                 touched = True
-                if price > top:
-                    top = price
+                top = max(top, price)
         if touched:
             self.best = top if sizes[top] else self._best_from(top)
         if len(sizes) > 2 * self._max_levels:
@@ -280,8 +279,7 @@ class _Asks(_BookSide):
             sizes[price] = size
             if price <= best:
                 touched = True
-                if price < top:
-                    top = price
+                top = min(top, price)
         if touched:
             self.best = top if sizes[top] else self._best_from(top)
         if len(sizes) > 2 * self._max_levels:
