@@ -10,6 +10,8 @@ from itertools import count
 from random import Random
 from typing import Any, TypeVar
 
+import msgspec
+
 from flashscalper.exchanges.paradex.signing import new_private_key
 from flashscalper.model.secrets import Secret
 from flashscalper.runtime.box import Box, box_settings, open_box
@@ -168,14 +170,16 @@ class Served:
 
 
 @asynccontextmanager
-async def served(seed: int = 1, *, speed: float = 1.0) -> AsyncIterator[Served]:
-    """A box with two synthetic markets, whose time begins now and runs `speed` times as fast as ours."""
-    now = WallClock().now()
-    clock = ScaledClock(now, speed)
+async def served(seed: int = 1, *, speed: float = 1.0, clock: Clock | None = None, **changes: Any) -> AsyncIterator[Served]:
+    """A box with two synthetic markets, whose time begins now and runs `speed` times as fast as ours, or is `clock`'s.
+
+    `changes` are fields of the server's settings.
+    """
+    clock = clock or ScaledClock(WallClock().now(), speed)
+    now = clock.now()
     feed = SyntheticFeed(choose_markets(SYMBOLS), Random(seed), now)
-    box = open_box(
-        feed, box_settings(seed=seed, base_url="http://127.0.0.1", balance=Decimal(10_000)), seed=seed, started_at=now
-    )
+    settings = box_settings(seed=seed, base_url="http://127.0.0.1", balance=Decimal(10_000))
+    box = open_box(feed, msgspec.structs.replace(settings, **changes), seed=seed, started_at=now)
     interposer = Interposer(box.server)
     pump = FeedPump(feed, box.exchange, interposer)
     running = Served(box, interposer, clock, lambda port: ServerShell(interposer, clock, pump, port=port))
