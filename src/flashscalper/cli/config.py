@@ -7,6 +7,7 @@ read here.
 
 from __future__ import annotations
 
+import copy
 import difflib
 import re
 import tomllib
@@ -44,19 +45,29 @@ class Leaf(msgspec.Struct, frozen=True):
 
 
 def leaves(schema: type[msgspec.Struct], path: tuple[str, ...] = ()) -> Iterator[Leaf]:
-    """Every setting of a schema, sections walked in order."""
+    """Every setting of a schema, sections walked in order. A section that may be absent is a setting too: it takes `off`."""
     info = inspect.type_info(schema)
     assert isinstance(info, inspect.StructType)
     for field in info.fields:
-        inner = field.type
-        description = ""
+        inner, description = field.type, ""
         if isinstance(inner, inspect.Metadata):
             description = str((inner.extra_json_schema or {}).get("description", ""))
             inner = inner.type
-        if isinstance(inner, inspect.StructType):
-            yield from leaves(inner.cls, (*path, field.name))
-        else:
-            yield Leaf((*path, field.name), _type_words(inner), _default_of(field), description)
+        here = (*path, field.name)
+        section = _section_of(inner)
+        if section is None or isinstance(inner, inspect.UnionType):
+            yield Leaf(here, "`off`, or its settings" if section else _type_words(inner), _default_of(field), description)
+        if section is not None:
+            yield from leaves(section, here)
+
+
+def _section_of(info: inspect.Type) -> type[msgspec.Struct] | None:
+    """The struct that a setting is a section of, also when the section may be absent."""
+    members = info.types if isinstance(info, inspect.UnionType) else (info,)
+    for member in members:
+        if isinstance(member, inspect.StructType):
+            return member.cls
+    return None
 
 
 def load(
@@ -66,14 +77,34 @@ def load(
     environment: Mapping[str, str] | None = None,
     aliases: Mapping[str, str] | None = None,
     overrides: Mapping[str, object] | None = None,
+    base: Tree | None = None,
 ) -> T:
     """Merge the layers and check them against `schema`.
 
     `aliases` maps further environment variables (the original's names) to dotted keys; `overrides` are dotted keys from
-    the command line. Raises ConfigError naming the key, what was seen and what is accepted.
+    the command line; `base` lies below all layers (a profile's values, as plain types). Raises ConfigError naming the key,
+    what was seen and what is accepted.
     """
     known = {leaf.key: leaf for leaf in leaves(schema)}
-    tree: Tree = {}
+    tree = merge(schema, file=file, environment=environment, aliases=aliases, overrides=overrides, base=base)
+    try:
+        return msgspec.convert(tree, schema, strict=False)
+    except msgspec.ValidationError as error:
+        raise _readable(error, tree, known) from None
+
+
+def merge(
+    schema: type[msgspec.Struct],
+    *,
+    file: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    aliases: Mapping[str, str] | None = None,
+    overrides: Mapping[str, object] | None = None,
+    base: Tree | None = None,
+) -> Tree:
+    """The layers as one tree of known keys whose values are not checked yet; see `load`."""
+    known = {leaf.key: leaf for leaf in leaves(schema)}
+    tree: Tree = copy.deepcopy(base) if base else {}
     for key, value in _from_file(file).items():
         _put(tree, known, key, value, origin=str(file.name if file else ""))
     for key, value in _from_environment(environment or {}, known, aliases or {}).items():
@@ -81,10 +112,7 @@ def load(
     for key, value in (overrides or {}).items():
         if value is not None:
             _put(tree, known, key, value, origin="command line")
-    try:
-        return msgspec.convert(tree, schema, strict=False)
-    except msgspec.ValidationError as error:
-        raise _readable(error, tree, known) from None
+    return tree
 
 
 def read_dotenv(file: Path) -> dict[str, str]:
@@ -150,9 +178,15 @@ def _put(tree: Tree, known: Mapping[str, Leaf], key: str, value: object, origin:
         raise ConfigError(f"key in {origin}", key, _nearest(key, known))
     if leaf.type.startswith("list of") and isinstance(value, str):
         value = [part.strip() for part in value.split(",") if part.strip()]
+    if leaf.type.startswith("`off`"):
+        if value not in ("off", False):
+            raise ConfigError(key, value, leaf.type)
+        value = None
     node = tree
     for name in leaf.path[:-1]:
-        node = node.setdefault(name, {})
+        if not isinstance(node.get(name), dict):
+            node[name] = {}
+        node = node[name]
     node[leaf.path[-1]] = value
 
 

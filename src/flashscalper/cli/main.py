@@ -32,6 +32,9 @@ Seed = Annotated[
     int, typer.Option(help="Seed of the synthetic market and of the latency; the same seed gives the same run.")
 ]
 Markets = Annotated[str, typer.Option(help="Symbols separated by commas; default: all that the feed has.")]
+ConfigFile = Annotated[
+    Path | None, typer.Option("--config", help="Configuration file; default: flashscalper.toml here, if there is one.")
+]
 FeedName = Annotated[str, typer.Option("--feed", help="`synthetic`, or the path of a recording (.jsonl or .jsonl.gz).")]
 
 
@@ -83,6 +86,29 @@ def demo(
             seconds=seconds, speed=speed, feed=feed, seed=seed, markets=markets, interval=interval, runs=runs, json=json
         )
     )
+
+
+@app.command()
+def config(
+    *,
+    file: ConfigFile = None,
+    env_example: Annotated[bool, typer.Option("--env-example", help="Print `.env.example` instead.")] = False,
+) -> int:
+    """Print the configuration in force, all layers merged, as JSON (secrets are no part of it).
+
+    Example: flashscalper config
+    """
+    import msgspec
+
+    from flashscalper.cli.settings import env_example as example
+    from flashscalper.cli.settings import read_settings
+
+    if env_example:
+        sys.stdout.write(example())
+        return 0
+    settings = read_settings(file)
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(settings), indent=2).decode() + "\n")
+    return 0
 
 
 @app.command()
