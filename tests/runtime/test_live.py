@@ -25,7 +25,16 @@ from flashscalper.runtime.pump import FeedPump
 from flashscalper.runtime.server import ServerShell
 from flashscalper.runtime.tape import Tape
 from flashscalper.runtime.trader import Trader
-from flashscalper.simulator.base import ServerIncoming, SocketArrived, SocketLeft
+from flashscalper.simulator.base import (
+    BacklogGrew,
+    DropSocket,
+    FrameOut,
+    HttpAnswer,
+    HttpArrived,
+    ServerIncoming,
+    SocketArrived,
+    SocketLeft,
+)
 from tests.runtime.tiny import START, NoView, TinyClient, TinyEngine, TinyFeed, TinyServer
 
 PATIENCE_S = 15.0
@@ -250,34 +259,86 @@ def test_a_defect_of_the_simulated_exchange_ends_its_shell(tmp_path: Path) -> No
         run_loop(main())
 
 
-def test_a_reader_that_falls_behind_is_dropped(tmp_path: Path) -> None:
-    class Loud(TinyServer):
-        """Sends 32 MB as soon as somebody asks for it."""
+class Loud(TinyServer):
+    """Sends 16 kB to everybody every millisecond, and drops whoever is 200 messages behind."""
 
-        def receive(self, message: ServerIncoming, now: int) -> None:
-            super().receive(message, now)
-            if message.__class__.__name__ == "FrameArrived":
-                self.shout()
+    def __init__(self, now: int) -> None:
+        super().__init__(now)
+        self.sent = 0
+        self.reports: list[int] = []
+        self.due = now
 
-        def shout(self) -> None:
+    def receive(self, message: ServerIncoming, now: int) -> None:
+        super().receive(message, now)
+        if isinstance(message, BacklogGrew):
+            self.reports.append(message.unread)
+            if message.unread >= 200:
+                self._out.append(DropSocket(message.conn, 1008, "slow reader"))
+        elif now >= self.due:
+            self.due = now + 1_000
             for conn in self.sockets:
-                for _ in range(2_500):
-                    from flashscalper.simulator.base import FrameOut
+                self.sent += 1
+                self._out.append(FrameOut(conn, b"x" * 16_000))
 
-                    self._out.append(FrameOut(conn, b"x" * 16_000))
+    def next_deadline(self) -> int | None:
+        return self.due
 
+
+def test_a_reader_that_falls_behind_is_reported_and_its_connection_broken_off(tmp_path: Path) -> None:
     async def main() -> None:
         clock = WallClock()
         server = Loud(clock.now())
         async with ServerShell(server, clock) as shell, aiohttp.ClientSession() as session:
             async with session.ws_connect(shell.ws_url) as ws:
                 assert await ws.receive_str() == "welcome"
-                await ws.send_str("shout")
                 await until(lambda: not server.sockets)
+            assert server.reports[-1] == 200
+            assert server.reports == sorted(server.reports)
             async with session.get(f"{shell.http_url}/v1/still/there") as answer:
                 assert answer.status == 200
 
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    run_loop(main())
+
+
+def test_a_reader_that_keeps_up_is_never_reported(tmp_path: Path) -> None:
+    async def main() -> None:
+        clock = WallClock()
+        server = Loud(clock.now())
+        async with (
+            ServerShell(server, clock) as shell,
+            aiohttp.ClientSession() as session,
+            session.ws_connect(shell.ws_url) as ws,
+        ):
+            for _ in range(300):
+                await ws.receive()
+        assert (server.reports, server.sent >= 299) == ([], True)
+
+    run_loop(main())
+
+
+class Breaking(TinyServer):
+    """Answers `/v1/cut` with a broken body and everything else with no answer at all."""
+
+    def receive(self, message: ServerIncoming, now: int) -> None:
+        if isinstance(message, HttpArrived):
+            body = b"0123456789" if message.path == "/v1/cut" else b""
+            self._out.append(HttpAnswer(message.id, 200, (), body, broken=True))
+        else:
+            super().receive(message, now)
+
+
+def test_a_broken_answer_breaks_the_connection_and_never_looks_whole(tmp_path: Path) -> None:
+    async def main() -> None:
+        clock = WallClock()
+        async with ServerShell(Breaking(clock.now()), clock) as shell, aiohttp.ClientSession() as session:
+            async with session.get(f"{shell.http_url}/v1/cut") as answer:
+                assert answer.status == 200
+                with pytest.raises(aiohttp.ClientPayloadError):
+                    await answer.read()
+            with pytest.raises(aiohttp.ClientConnectionError):
+                await session.get(f"{shell.http_url}/v1/reset")
+
     run_loop(main())
 
 

@@ -1,8 +1,8 @@
 """The shell of a simulated exchange: binds an `ExchangeServer` to one host and port, over real sockets.
 
 REST and WebSocket share the port; an upgrade at exactly `/v1` is the socket. The machine is called synchronously from the
-event loop; its market feed and its deadlines share one timer on the exchange's clock. A reader that falls more than its
-queue behind is dropped, as real exchanges do.
+event loop; its market feed and its deadlines share one timer on the exchange's clock. The machine is told how far a reader
+that the transport waits for has fallen behind, and decides; the shell itself only bounds what it keeps for it.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from flashscalper.runtime.addresses import is_loopback
 from flashscalper.runtime.clock import Clock
 from flashscalper.runtime.pump import FeedPump
 from flashscalper.simulator.base import (
+    BacklogGrew,
     DropSocket,
     ExchangeServer,
     FrameArrived,
@@ -39,8 +40,11 @@ from flashscalper.simulator.base import (
 )
 
 SOCKET_PATH: Final = "/v1"
-QUEUED_FRAMES: Final = 2_000
-"""Frames that may wait for a slow reader before it is dropped."""
+QUEUED_FRAMES: Final = 20_000
+"""Frames that may wait for one reader whatever the machine says: beyond that its connection is broken."""
+
+BROKEN: Final = 1006
+"""The close code of a connection that ends without a close frame (RFC 6455, 7.1.5)."""
 
 _FEED_BATCH: Final = 256
 _ANSWER_LIMIT_S: Final = 120.0
@@ -48,22 +52,32 @@ _FRAME_LIMIT: Final = 4 * 1024 * 1024
 
 
 class _Socket:
-    """One client's socket as the shell holds it: what waits to be written, and the machine's word on the handshake."""
+    """One client's socket as the shell holds it: what waits to be written, and the machine's word on the handshake.
+
+    `stalled` is true while the transport waits for the client to read.
+    """
 
     def __init__(self, conn: str, loop: asyncio.AbstractEventLoop) -> None:
         self.conn = conn
         self.answer: asyncio.Future[SocketAnswer] = loop.create_future()
         self.queue: deque[FrameOut | PingOut | DropSocket] = deque()
         self.filled = asyncio.Event()
+        self.stalled = False
+        self.broken = False
         self.transport: asyncio.Transport | None = None
 
     def put(self, item: FrameOut | PingOut | DropSocket) -> None:
-        """Queue one thing to write; a reader that is too far behind loses its connection at once."""
-        if len(self.queue) < QUEUED_FRAMES:
+        """Queue one thing to write. A close frame would never reach a reader that does not read: its connection breaks."""
+        if self.broken:
+            return
+        dropped = isinstance(item, DropSocket) and (item.code == BROKEN or self.stalled)
+        if self.transport is not None and (dropped or len(self.queue) >= QUEUED_FRAMES):
+            self.broken = True
+            self.queue.clear()
+            self.transport.abort()
+        else:
             self.queue.append(item)
             self.filled.set()
-        elif self.transport is not None:
-            self.transport.abort()
 
 
 class ServerShell:
@@ -93,6 +107,7 @@ class ServerShell:
         self._tls = tls
         self._count = 0
         self._sockets: dict[str, _Socket] = {}
+        self._behind: dict[str, _Socket] = {}
         self._answers: dict[int, asyncio.Future[HttpAnswer]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at: int | None = None
@@ -204,6 +219,12 @@ class ServerShell:
     def _dispatch_all(self) -> None:
         for item in self._server.outgoing():
             self._dispatch(item)
+        if self._behind:
+            behind, self._behind = self._behind, {}
+            for socket in behind.values():
+                self._server.receive(BacklogGrew(socket.conn, len(socket.queue)), self._clock.now())
+            for item in self._server.outgoing():
+                self._dispatch(item)
 
     def _dispatch(self, item: ServerOutgoing) -> None:
         if isinstance(item, HttpAnswer):
@@ -219,6 +240,8 @@ class ServerShell:
                 socket.answer.set_result(item)
         else:
             socket.put(item)
+            if socket.stalled and not socket.broken:
+                self._behind[socket.conn] = socket
 
     def _fail(self, error: Exception) -> None:
         self._stop_timer()
@@ -252,6 +275,8 @@ class ServerShell:
             return web.Response(status=504)
         finally:
             self._answers.pop(arrived.id, None)
+        if item.broken:
+            return await _break_off(request, item)
         return web.Response(status=item.status, headers=item.headers, body=item.body)
 
     # WebSocket
@@ -303,6 +328,7 @@ class ServerShell:
             socket.filled.clear()
             while socket.queue:
                 item = socket.queue.popleft()
+                socket.stalled = True  # while this task is suspended below, the transport waits for the client
                 if isinstance(item, FrameOut):
                     await ws.send_frame(item.data, WSMsgType.BINARY if item.binary else WSMsgType.TEXT)
                 elif isinstance(item, PingOut):
@@ -310,6 +336,7 @@ class ServerShell:
                 else:
                     await ws.close(code=item.code, message=item.reason.encode())
                     return
+                socket.stalled = False
 
     def _address(self) -> str:
         return f"[{self._host}]:{self._port}" if ":" in self._host else f"{self._host}:{self._port}"
@@ -335,3 +362,15 @@ def _headers(request: web.BaseRequest) -> dict[str, str]:
 
 def _peer(request: web.BaseRequest) -> str:
     return request.remote or ""
+
+
+async def _break_off(request: web.BaseRequest, item: HttpAnswer) -> web.StreamResponse:
+    """Announce the whole body, send half of it (or nothing at all if it is empty), and break the connection."""
+    response = web.StreamResponse(status=item.status, headers=item.headers)
+    if item.body:
+        response.content_length = len(item.body)
+        await response.prepare(request)
+        await response.write(item.body[: len(item.body) // 2])
+    if request.transport is not None:
+        request.transport.close() if item.body else request.transport.abort()
+    return response

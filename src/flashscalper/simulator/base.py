@@ -53,20 +53,28 @@ class SocketLeft(msgspec.Struct, frozen=True):
     conn: str
 
 
+class BacklogGrew(msgspec.Struct, frozen=True):
+    """`unread` messages wait on our side because the client does not read; told each time that there are more."""
+
+    conn: str
+    unread: int
+
+
 class ServerTimerDue(msgspec.Struct, frozen=True):
     """The server's `next_deadline` has come."""
 
 
-ServerIncoming = HttpArrived | SocketArrived | FrameArrived | PongArrived | SocketLeft | ServerTimerDue
+ServerIncoming = HttpArrived | SocketArrived | FrameArrived | PongArrived | SocketLeft | BacklogGrew | ServerTimerDue
 
 
 class HttpAnswer(msgspec.Struct, frozen=True):
-    """The answer to one request."""
+    """The answer to one request. `broken`: the connection breaks after half of the body, or at once if there is none."""
 
     id: int
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
+    broken: bool = False
 
 
 class SocketAnswer(msgspec.Struct, frozen=True):
@@ -92,7 +100,7 @@ class PingOut(msgspec.Struct, frozen=True):
 
 
 class DropSocket(msgspec.Struct, frozen=True):
-    """Close the client's socket; `SocketLeft` need not follow."""
+    """Close the client's socket; `SocketLeft` need not follow. Code 1006: break it without a close frame (RFC 6455)."""
 
     conn: str
     code: int = 1000

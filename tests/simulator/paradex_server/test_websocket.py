@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flashscalper.model.orders import Side
+from flashscalper.simulator.base import BacklogGrew
 from flashscalper.simulator.rules import DisconnectScope, ExchangeRules
 from tests.simulator.paradex_server.bench import Bench, Socket
 
@@ -260,9 +261,9 @@ def test_a_slow_reader_is_dropped_unless_switched_off() -> None:
     for limit, dropped in ((2_000, True), (0, False)):
         bench = Bench(slow_reader_limit=limit)
         socket = bench.connect()
-        bench.server.backlog(socket.conn, 1_999, bench.now)
-        bench.server.backlog(socket.conn, 2_000, bench.now)
-        bench.pass_time(0)
+        bench.receive(BacklogGrew(socket.conn, 1_999))
+        assert socket.dropped is None
+        bench.receive(BacklogGrew(socket.conn, 2_000))
         assert (socket.dropped is not None) is dropped
 
 

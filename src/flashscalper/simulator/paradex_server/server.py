@@ -15,6 +15,7 @@ from flashscalper.model.dice import Dice
 from flashscalper.model.errors import ExchangeError
 from flashscalper.model.events import ExchangeStatus
 from flashscalper.simulator.base import (
+    BacklogGrew,
     FrameArrived,
     HttpAnswer,
     HttpArrived,
@@ -91,6 +92,8 @@ class ParadexServer:
                 self._sessions.pong(session, now)
         elif isinstance(message, SocketLeft):
             self._leave(message.conn, now)
+        elif isinstance(message, BacklogGrew):
+            self._check_backlog(message.conn, message.unread, now)
         self._run_due(now)
 
     def feed(self, event: object, now: int) -> None:
@@ -126,14 +129,13 @@ class ParadexServer:
         self._run_due(now)
         return refusal
 
-    def backlog(self, conn: str, unread: int, now: int) -> None:
-        """The shell says how many messages a client has not read; too many drop it (paradex.md 5.4)."""
+    # --- inside -----------------------------------------------------------------------------------------------------------
+
+    def _check_backlog(self, conn: str, unread: int, now: int) -> None:
+        """Too many unread messages drop a client (paradex.md 5.4)."""
         session, limit = self._sessions.find(conn), self._context.settings.slow_reader_limit
         if session is not None and limit and unread >= limit:
             self._drop(session, _POLICY_VIOLATION, "slow reader", now)
-            self._run_due(now)
-
-    # --- inside -----------------------------------------------------------------------------------------------------------
 
     def _run_due(self, now: int) -> None:
         self._publish(now)
