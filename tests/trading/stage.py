@@ -44,6 +44,7 @@ from flashscalper.trading.sizing import SizingSettings
 D = Decimal
 START = 1_767_225_600 * SECOND_US
 ETH, BTC = "ETHUSDT", "BTCUSDT"
+CASH = Decimal(10_000)
 T = TypeVar("T")
 
 MARKET = Market(
@@ -95,7 +96,7 @@ class Stage:
         *,
         saved: SavedState | None = None,
         at: int = START,
-        cash: Decimal | None = D(10_000),
+        cash: Decimal | None = CASH,
         ready: bool = True,
     ) -> None:
         self.now = at
@@ -131,7 +132,7 @@ class Stage:
         self.now = until
         return outputs + self.tell(TimePassed(until))
 
-    def open(self, *, positions: tuple[ExchangePosition, ...] = (), cash: Decimal = D(10_000)) -> None:
+    def open(self, *, positions: tuple[ExchangePosition, ...] = (), cash: Decimal = CASH) -> None:
         """Streams ready, account read, prices there."""
         self.tell(StreamChanged("market", ready=True))
         self.tell(StreamChanged("account", ready=True))
@@ -146,7 +147,7 @@ class Stage:
         orders: tuple[Order, ...] = (),
         fills: tuple[Fill, ...] = (),
         positions: tuple[ExchangePosition, ...] = (),
-        cash: Decimal = D(10_000),
+        cash: Decimal = CASH,
         failed: str = "",
         asked_at: int | None = None,
     ) -> list[Output]:
@@ -263,8 +264,8 @@ def fill_of(
     rate = MARKET.maker_fee if maker else MARKET.taker_fee
     return Fill(
         id=f"{number:09d}", order_id=f"x{order.client_id}", client_id=order.client_id, symbol=order.symbol, side=order.side,
-        liquidity=Liquidity.MAKER if maker else Liquidity.TAKER, price=exact, size=size, fee=round_money(exact * size * rate),
-        filled_at=at,
+        liquidity=Liquidity.MAKER if maker else Liquidity.TAKER, price=exact, size=size,
+        fee=round_money(exact * size * rate), filled_at=at,
     )  # fmt: skip
 
 

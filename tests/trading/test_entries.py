@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from flashscalper.model.commands import CancelOrder, PlaceOrder, QueryOrder
@@ -16,7 +18,7 @@ RESTING = msgspec.structs.replace(
 )
 
 
-def entries(outputs: list[object]) -> list[PlaceOrder]:
+def entries(outputs: Sequence[object]) -> list[PlaceOrder]:
     return [one for one in outputs if isinstance(one, PlaceOrder) and one.role is OrderRole.ENTRY]
 
 

@@ -27,8 +27,8 @@ from tests.trading.stage import ETH, START, D, shown
 
 def command(number: int = 1, **changed: object) -> PlaceOrder:
     fields: dict[str, object] = {
-        "client_id": f"fs-1-{number}", "symbol": ETH, "side": Side.BUY, "type": OrderType.LIMIT, "size": D(1), "price": D(100),
-        "role": OrderRole.ENTRY, "reason": "test", **changed,
+        "client_id": f"fs-1-{number}", "symbol": ETH, "side": Side.BUY, "type": OrderType.LIMIT, "size": D(1),
+        "price": D(100), "role": OrderRole.ENTRY, "reason": "test", **changed,
     }  # fmt: skip
     return PlaceOrder(**fields)  # type: ignore[arg-type]
 
@@ -41,7 +41,9 @@ def book(order: PlaceOrder | None = None) -> tuple[Orders, TrackedOrder]:
 
 @pytest.mark.parametrize("happening", sorted(FROM_EXCHANGE))
 @pytest.mark.parametrize("state", sorted(LIVE))
-def test_every_live_state_handles_everything_that_the_exchange_may_originate(state: OrderState, happening: Happening) -> None:
+def test_every_live_state_handles_everything_that_the_exchange_may_originate(
+    state: OrderState, happening: Happening
+) -> None:
     after = LIFECYCLE[state, happening]
     expected = {
         Happening.SHOWN_FILLED: {OrderState.FILLED}, Happening.FILLED_WHOLE: {OrderState.FILLED},
@@ -130,7 +132,7 @@ def test_a_busted_fill_is_not_owed_again() -> None:
 
 def test_roles_of_adopted_orders_are_read_off_what_they_do() -> None:
     def role(**changed: object) -> OrderRole:
-        return adopted(shown(command(**changed), OrderStatus.OPEN, START), START).role
+        return adopted(shown(command(1, **changed), OrderStatus.OPEN, START), START).role
 
     assert role() is OrderRole.ENTRY
     assert role(type=OrderType.STOP_MARKET, trigger_price=D(90), reduce_only=True) is OrderRole.STOP
@@ -164,7 +166,7 @@ def test_memory_is_bounded_and_unsettled_orders_are_never_forgotten() -> None:
 def test_exposure_is_never_less_than_what_may_still_come(
     happenings: list[Happening], fills: list[int], data: st.DataObject
 ) -> None:
-    """Whatever is reported in whatever order: counts stay within the order, and a live order counts all that is not booked."""
+    """Whatever is reported in whatever order: counts stay within the order, a live order counts all that is not booked."""
     orders, order = book()
     steps: list[Happening | Decimal] = [*happenings, *(D(size) / 1000 for size in fills if sum(fills) <= 1000)]
     for step in data.draw(st.permutations(steps)):

@@ -18,8 +18,8 @@ from tests.trading.stage import ETH, START, D
 
 def fill(number: int, side: Side, size: Decimal | str, price: Decimal | str, **changed: object) -> Fill:
     made = Fill(
-        id=f"{number:06d}", order_id="x", client_id="fs-1-1", symbol=ETH, side=side, liquidity=Liquidity.TAKER, price=D(price),
-        size=D(size), fee=D("0.01"), filled_at=START + number,
+        id=f"{number:06d}", order_id="x", client_id="fs-1-1", symbol=ETH, side=side, liquidity=Liquidity.TAKER,
+        price=D(price), size=D(size), fee=D("0.01"), filled_at=START + number,
     )  # fmt: skip
     return msgspec.structs.replace(made, **changed)
 
@@ -107,13 +107,13 @@ def test_a_round_trip_that_only_a_late_fill_completes_is_told_once() -> None:
 
 
 def test_old_fills_are_folded_for_good_without_changing_anything(monkeypatch: object) -> None:
-    kept, positions.KEEP_FILLS = positions.KEEP_FILLS, 10  # type: ignore[misc]
+    kept, positions.KEEP_FILLS = positions.KEEP_FILLS, 10
     try:
         fills = [fill(number, Side.BUY if number % 2 else Side.SELL, "1", str(100 + number)) for number in range(1, 102)]
         bounded = ledger_of(*fills)
         assert len(bounded.position(ETH).fills) <= 21
     finally:
-        positions.KEEP_FILLS = kept  # type: ignore[misc]
+        positions.KEEP_FILLS = kept
     unbounded = ledger_of(*fills)
     assert (bounded.cash, bounded.holding(ETH)) == (unbounded.cash, unbounded.holding(ETH))
 

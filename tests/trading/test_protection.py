@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import msgspec
 import pytest
 
@@ -149,7 +151,7 @@ def test_a_closing_order_is_tried_again_until_flat_and_less_and_less_often() -> 
         assert again[0].client_id != leaving.client_id
         leaving = again[0]
         tries.append(stage.now)
-    waits = [(after - before) / 1_000_000 for before, after in zip(tries, tries[1:], strict=False)]
+    waits = [(after - before) / 1_000_000 for before, after in pairwise(tries)]
     assert waits == sorted(waits)
     assert waits[0] <= 0.3
     assert 3.9 <= waits[-1] <= 5.1

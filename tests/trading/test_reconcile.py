@@ -88,7 +88,9 @@ def test_one_read_that_differs_blocks_the_market_and_a_second_equal_one_makes_it
     stage.snapshot(positions=(position("3"),))
     assert stage.engine._floor.foreign == {ETH: D(3)}
     assert "foreign_exposure: 3 is not ours" in denied(stage)
-    assert one(Reconciled, [stage.said[-1]] if isinstance(stage.said[-1], Reconciled) else every(Reconciled, stage.said)[-1:])
+    assert one(
+        Reconciled, [stage.said[-1]] if isinstance(stage.said[-1], Reconciled) else every(Reconciled, stage.said)[-1:]
+    )
 
 
 def test_two_reads_less_than_a_second_apart_are_one() -> None:
@@ -150,7 +152,9 @@ def test_fills_that_the_stream_lost_are_booked_from_the_read_once() -> None:
     entry = stage.enter()
     stage.answer(entry)
     missed = fill_of(entry, 5, stage.now, size=D("1"))
-    outputs = stage.snapshot(fills=(missed,), positions=(position("1"),), orders=(shown(entry, OrderStatus.OPEN, stage.now),))
+    outputs = stage.snapshot(
+        fills=(missed,), positions=(position("1"),), orders=(shown(entry, OrderStatus.OPEN, stage.now),)
+    )
     assert one(FillBooked, outputs).size_after == D("1")
     assert one(PlaceOrder, outputs).role is OrderRole.STOP
     none(FillBooked, stage.tell(FillReported(missed)))
@@ -215,7 +219,13 @@ def test_with_an_empty_journal_our_prefix_rebuilds_orders_and_position() -> None
     stage = Stage(ready=False, cash=None)
     entry = old_order(1)
     stop = old_order(
-        2, side=Side.SELL, type=OrderType.STOP_MARKET, price=None, trigger_price=D("99.2"), reduce_only=True, role=OrderRole.STOP
+        2,
+        side=Side.SELL,
+        type=OrderType.STOP_MARKET,
+        price=None,
+        trigger_price=D("99.2"),
+        reduce_only=True,
+        role=OrderRole.STOP,
     )
     stray = old_order(3, price=D(90))
     fill = fill_of(entry, 1, START - 60_000_000)
@@ -240,7 +250,13 @@ def test_a_rebuilt_stop_is_never_loosened() -> None:
     stage = Stage(ready=False)
     entry = old_order(1)
     tight = old_order(
-        2, side=Side.SELL, type=OrderType.STOP_MARKET, price=None, trigger_price=D("99.9"), reduce_only=True, role=OrderRole.STOP
+        2,
+        side=Side.SELL,
+        type=OrderType.STOP_MARKET,
+        price=None,
+        trigger_price=D("99.9"),
+        reduce_only=True,
+        role=OrderRole.STOP,
     )
     stage.tell(StreamChanged("market", ready=True))
     stage.tell(StreamChanged("account", ready=True))

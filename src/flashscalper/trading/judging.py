@@ -9,6 +9,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import NamedTuple
 
+import msgspec
+
 from flashscalper.market import klines as market_klines
 from flashscalper.model.amounts import ZERO
 from flashscalper.model.instants import SECOND_US
@@ -24,7 +26,8 @@ from flashscalper.trading.exits import initial_stop
 from flashscalper.trading.floor import Floor
 from flashscalper.trading.limits import Proposal
 from flashscalper.trading.market_state import MarketState
-from flashscalper.trading.sizing import Exposure, Sized, size_position
+from flashscalper.trading.settings import TradingSettings
+from flashscalper.trading.sizing import Exposure, Sized, SizingSettings, size_position
 
 
 class Case(NamedTuple):
@@ -42,6 +45,7 @@ class Judging:
     def __init__(self, floor: Floor, entries: Entries) -> None:
         self._floor = floor
         self._entries = entries
+        self._sizing = _within_limits(floor.settings)
 
     # Klines
 
@@ -51,13 +55,16 @@ class Judging:
         for state in self._floor.markets.values():
             if state.builder is None:
                 continue
+            closed: list[Kline] = []
             for event in state.builder.advance(now):
                 if isinstance(event, market_klines.KlineRevised):
                     self._floor.tell(KlineClosed(event.after, revised=True))
-                    continue
-                self._floor.tell(KlineClosed(event.kline))
-                self._correlate(state, event.kline)
-                signals += self._ask(state, event.kline, now)
+                else:
+                    self._floor.tell(KlineClosed(event.kline))
+                    closed.append(event.kline)
+            for kline in sorted(closed, key=state.asking_order):
+                self._correlate(state, kline)
+                signals += self._ask(state, kline, now)
         signals.sort(key=lambda found: (-found[2].confidence, -abs(found[2].score), found[0].symbol))
         for state, kline, signal in signals:
             self.judge(state, kline.interval, signal, now)
@@ -199,7 +206,7 @@ class Judging:
         volatility = None if signal.volatility is None else signal.volatility / float(price)
         free = None if floor.summary is None else floor.summary.free_collateral
         return size_position(
-            floor.settings.sizing, state.market, equity=floor.tradable_equity(), price=price, stop_distance=stop_distance,
+            self._sizing, state.market, equity=floor.tradable_equity(), price=price, stop_distance=stop_distance,
             costs=case.costs, confidence=signal.confidence, volatility=volatility, exposure=exposure, free_collateral=free,
         )  # fmt: skip
 
@@ -232,6 +239,14 @@ class Judging:
         best = state.nearest_miss
         if record.outcome != "entered" and (best is None or record.confidence >= best.confidence):
             state.nearest_miss = record
+
+
+def _within_limits(settings: TradingSettings) -> SizingSettings:
+    """Sizing aims at no more than the hard limits allow, so that a limit makes an entry smaller instead of denying it."""
+    caps = [settings.risk.max_order_notional, settings.risk.max_position_notional]
+    if settings.sizing.max_notional is not None:
+        caps.append(settings.sizing.max_notional)
+    return msgspec.structs.replace(settings.sizing, max_notional=min(caps))
 
 
 def _age_gate(code: str, seen_at: int, max_age_s: float, now: int) -> Gate:

@@ -72,6 +72,11 @@ class MarketState:
         if self.builder is not None:
             self.builder.process_trade(trade)
 
+    def asking_order(self, kline: Kline) -> tuple[int, int]:
+        """Klines by time; of one moment the context first and the main interval last."""
+        rank = self.intervals.index(kline.interval) if kline.interval in self.intervals else -1
+        return (kline.close_at, rank)
+
     def refresh_band(self) -> None:
         """Ask the plan anew inside which prices nothing can happen."""
         self.lower, self.upper = (-inf, inf) if self.plan is None else self.plan.edges()
@@ -154,7 +159,7 @@ class History:
             for kline in builder.get_klines(interval)
             if kline.complete and kline.close_at > self.seen_until[interval]
         ]
-        return sorted(klines, key=lambda kline: (kline.close_at, self._state.intervals.index(kline.interval)))
+        return sorted(klines, key=self._state.asking_order)
 
 
 class Look:

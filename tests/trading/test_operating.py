@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import msgspec
+
+from flashscalper.model.commands import CancelOrder, PlaceOrder
+from flashscalper.model.events import OperatorAction
+from flashscalper.model.orders import OrderRole, OrderStatus
+from flashscalper.model.records import Note, RoundTripClosed
+from flashscalper.trading.settings import ProtectionSettings
+from tests.trading.stage import ETH, SETTINGS, Stage, every, none, one, signal
+
+
+def test_the_end_of_the_run_closes_what_is_open_and_opens_nothing() -> None:
+    stage = Stage()
+    stage.long()
+    leaving = one(PlaceOrder, stage.operator(OperatorAction.STOP, "end_of_run"))
+    assert (leaving.role, leaving.reason, leaving.reduce_only) == (OrderRole.EXIT, "end_of_run", True)
+    assert one(RoundTripClosed, stage.fill_whole(leaving, 100.0)).exit_reason == "end_of_run"
+    stage.told[ETH].next.append(signal())
+    none(PlaceOrder, stage.wait(3.0))
+
+
+def test_a_fill_that_comes_after_the_end_is_closed_too() -> None:
+    stage = Stage()
+    entry = stage.enter()
+    stage.operator(OperatorAction.STOP, "end_of_run")
+    stage.answer(entry)
+    assert one(PlaceOrder, stage.fill(entry, price=100.01)).reason == "end_of_run"
+
+
+def test_stopping_by_hand_keeps_the_stops() -> None:
+    stage = Stage()
+    stage.long()
+    outputs = stage.operator(OperatorAction.STOP, "ctrl_c") + stage.wait(1.0)
+    none(PlaceOrder, outputs)
+    none(CancelOrder, outputs)
+    assert stage.protection == "protected"
+    assert stage.engine.status().reasons == ("ending: ctrl_c",)
+
+
+def test_stopping_by_hand_flattens_where_that_is_the_policy() -> None:
+    protection = ProtectionSettings(flatten_on_stop=True)
+    stage = Stage(msgspec.structs.replace(SETTINGS, protection=protection))
+    stage.long()
+    assert one(PlaceOrder, stage.operator(OperatorAction.STOP, "ctrl_c")).role is OrderRole.EXIT
+
+
+def test_flatten_closes_pauses_and_lets_resume_trade_again() -> None:
+    stage = Stage()
+    _, stop = stage.long()
+    leaving = one(PlaceOrder, stage.operator(OperatorAction.FLATTEN))
+    stage.fill_whole(leaving, 100.0)
+    stage.show(stop, OrderStatus.CLOSED, reason="USER_CANCELED")
+    assert stage.engine.status().state == "reducing"
+    stage.operator(OperatorAction.RESUME)
+    stage.price(100.0)
+    stage.long()
+    assert stage.protection == "protected"
+    none(PlaceOrder, stage.wait(1.0))
+
+
+def test_kill_flattens_and_stays_until_it_is_cleared_by_name() -> None:
+    stage = Stage()
+    _, stop = stage.long()
+    leaving = one(PlaceOrder, stage.operator(OperatorAction.KILL, "panic"))
+    assert leaving.reason == "kill"
+    stage.fill_whole(leaving, 100.0)
+    stage.show(stop, OrderStatus.CLOSED, reason="USER_CANCELED")
+    stage.operator(OperatorAction.RESUME, "please")
+    assert stage.engine.status().state == "halted"
+    stage.operator(OperatorAction.RESUME, "clear_kill")
+    assert stage.engine.status().state == "active"
+    stage.price(100.0)
+    stage.long()
+    none(PlaceOrder, stage.wait(1.0))
+
+
+def test_kill_keeps_the_stops_where_that_is_the_policy() -> None:
+    protection = ProtectionSettings(flatten_on_kill=False)
+    stage = Stage(msgspec.structs.replace(SETTINGS, protection=protection))
+    stage.long()
+    none(PlaceOrder, stage.operator(OperatorAction.KILL) + stage.wait(2.0))
+    assert stage.protection == "protected"
+
+
+def test_kill_cancels_entries_in_flight_even_unanswered_ones() -> None:
+    stage = Stage()
+    entry = stage.enter()
+    assert one(CancelOrder, stage.operator(OperatorAction.KILL)).client_id == entry.client_id
+
+
+def test_every_word_of_a_person_is_in_the_journal() -> None:
+    stage = Stage()
+    for action in OperatorAction:
+        stage.operator(action, "because")
+    texts = [note.text for note in every(Note, stage.said) if note.code == "operator"]
+    assert texts == [f"{action}: because" for action in OperatorAction]
+    assert every(PlaceOrder, stage.said) == []
