@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from flashscalper.cli.keys_verbs import keys_app
 from flashscalper.model.errors import ConfigError, FlashScalperError
 
 EXIT_WRONG = 1
@@ -129,3 +130,6 @@ def sim(
     from flashscalper.cli.sim import sim as run_sim
 
     return run_sim(SimOptions.parse(host=host, port=port, feed=feed, seed=seed, markets=markets, balance=balance))
+
+
+app.add_typer(keys_app, name="keys", help="Trading keys: make, register, store, test and revoke subkeys.")
