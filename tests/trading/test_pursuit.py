@@ -4,6 +4,7 @@ from flashscalper.model.commands import CancelOrder, PlaceOrder, QueryOrder
 from flashscalper.model.events import ClockMeasured, OrderFound, StreamChanged, Verdict
 from flashscalper.model.orders import OrderRole, OrderStatus
 from flashscalper.model.records import OrderStateChanged
+from flashscalper.trading.engine import Output
 from tests.trading.stage import ETH, D, Stage, every, fill_of, none, one, shown, signal
 
 
@@ -14,17 +15,17 @@ def unknown_entry(stage: Stage) -> PlaceOrder:
     return entry
 
 
-def nothing_found(stage: Stage, entry: PlaceOrder, *, failed: bool = False) -> list[object]:
-    return list(stage.tell(OrderFound(entry.client_id, None, failed=failed)))
+def nothing_found(stage: Stage, entry: PlaceOrder, *, failed: bool = False) -> list[Output]:
+    return stage.tell(OrderFound(entry.client_id, None, failed=failed))
 
 
 def state_of(stage: Stage, order: PlaceOrder) -> str:
     return [change.after for change in every(OrderStateChanged, stage.said) if change.client_id == order.client_id][-1]
 
 
-def pursue(stage: Stage, entry: PlaceOrder, seconds: float, *, failed: bool = False) -> list[object]:
+def pursue(stage: Stage, entry: PlaceOrder, seconds: float, *, failed: bool = False) -> list[Output]:
     """Answer every question about the order with "not there" for a while."""
-    outputs: list[object] = []
+    outputs: list[Output] = []
     for _ in range(int(seconds * 20)):
         said = stage.wait(0.05)
         outputs += said

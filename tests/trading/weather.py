@@ -14,8 +14,6 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
-import msgspec
-
 from flashscalper.model.amounts import ZERO
 from flashscalper.model.commands import (
     CancelOrder,
@@ -47,82 +45,25 @@ from flashscalper.model.events import (
     TimePassed,
     Verdict,
 )
-from flashscalper.model.fills import Fill
 from flashscalper.model.instants import SECOND_US
 from flashscalper.model.klines import Trade
-from flashscalper.model.orders import Order, OrderRole, OrderStatus, OrderType, Side, TimeInForce
-from flashscalper.model.positions import AccountSummary, ExchangePosition, PositionSide
+from flashscalper.model.orders import OrderRole, OrderStatus, OrderType, Side, TimeInForce
+from flashscalper.model.positions import AccountSummary, ExchangePosition
 from flashscalper.simulator import facts
 from flashscalper.simulator.exchange import Exchange
-from flashscalper.simulator.facts import NewOrder, Refusal, SimFill, SimOrder
+from flashscalper.simulator.facts import NewOrder, Refusal, SimOrder
 from flashscalper.simulator.feeds.base import IndexMoved, RecordedQuote, RecordedTrade
 from flashscalper.simulator.rules import ExchangeRules
-from flashscalper.strategies.base import Judgement, MarketView, Signal
-from flashscalper.strategies.exit_policy import BreakEven, ExitPolicy, PartialProfit, Stale, Trailing, percent
 from flashscalper.trading.client_ids import ClientIds, is_ours
-from flashscalper.trading.costs import CostSettings, EntryStyle
 from flashscalper.trading.engine import Engine, Output
 from flashscalper.trading.saved import read_back
-from flashscalper.trading.settings import EntrySettings, RiskLimits, TradingSettings
-from flashscalper.trading.sizing import SizingSettings
+from flashscalper.trading.settings import TradingSettings
+from tests.trading.climate import SETTINGS, Impulsive, Weather, order_of, sim_fill_of
 from tests.trading.stage import ETH, MARKET, START
 
 ACCOUNT = "0x1"
 STEP_US = 200_000
 COMMANDS: tuple[Any, ...] = Command.__args__
-
-
-class Weather(msgspec.Struct, frozen=True, kw_only=True):
-    """How bad it is: each a probability, per message or per second. `crash_midway`: killed with the journal written and not
-    (all) sent."""
-
-    lose_request: float = 0.0
-    lose_answer: float = 0.0
-    slow: float = 0.0
-    double: float = 0.0
-    fail_read: float = 0.0
-    cut_account: float = 0.0
-    cut_market: float = 0.0
-    close_exchange: float = 0.0
-    crash: float = 0.0
-    crash_midway: float = 0.0
-    meddle: float = 0.0
-    foreign: float = 0.0
-    bust: float = 0.0
-
-
-class Impulsive:
-    """A strategy without a plan: it signals often, in any direction."""
-
-    intervals = ("1s",)
-    warmup = 1
-    judgement: Judgement | None = None
-
-    def __init__(self, dice: Random) -> None:
-        self._dice = dice
-
-    def on_kline(self, view: MarketView, *, live: bool) -> Signal | None:
-        if not live or self._dice.random() > 0.4:
-            return None
-        direction = PositionSide.LONG if self._dice.random() < 0.5 else PositionSide.SHORT
-        return Signal(direction=direction, confidence=60.0, reasons=("impulse",), expected_move=0.01)
-
-
-SETTINGS = TradingSettings(
-    risk=RiskLimits(
-        max_order_notional=Decimal(4_000), max_position_notional=Decimal(4_000), max_account_notional=Decimal(8_000),
-        symbol_loss_cooldown_s=0.0, max_consecutive_losses=1_000, max_daily_loss_share=None, max_drawdown_share=None,
-        max_consecutive_rejects=1_000,
-    ),
-    entry=EntrySettings(style=EntryStyle.POST_ONLY_THEN_IOC, post_wait_s=0.7, max_slippage_bps=8.0),
-    sizing=SizingSettings(max_notional=Decimal(3_000)),
-    costs=CostSettings(report_only=True),
-    exits=ExitPolicy(
-        stop=percent(0.06), stop_floor_costs=0.0, target=percent(0.1), partial=PartialProfit(at=percent(0.04), share=0.5),
-        trailing=Trailing(activation=percent(0.05), distance=percent(0.03)), break_even=BreakEven(activation=percent(0.04)),
-        stale=Stale(after_s=10, progress=percent(0.02)), max_hold_s=20, demonstration=True,
-    ),
-)  # fmt: skip
 
 
 class World:
@@ -291,9 +232,9 @@ class World:
         for fact in self.exchange.drain():
             match fact:
                 case facts.OrderChanged(order):
-                    self._stream("account", OrderUpdate(_order(order)))
+                    self._stream("account", OrderUpdate(order_of(order)))
                 case facts.FillMade(fill):
-                    self._stream("account", FillReported(_fill(fill)))
+                    self._stream("account", FillReported(sim_fill_of(fill)))
                 case facts.FillBusted():
                     self._stream("account", FillBusted(fact.fill_id, fact.at, fact.kind), certain=True)
                 case facts.PositionTouched():
@@ -390,6 +331,7 @@ class World:
         self._later(delay, arrive)
 
     def _execute(self, command: PlaceOrder | ModifyOrder | CancelOrder, kind: RequestKind, signed_at: int) -> RequestOutcome:
+        answer: SimOrder | Refusal | None
         if isinstance(command, PlaceOrder):
             answer = self._place(command, signed_at)
         else:
@@ -434,7 +376,7 @@ class World:
         live = [order for order in self.exchange.open_orders(ACCOUNT) if order.client_id == command.client_id]
         order = next(iter([*live, *orders]), None)
         fills = [fill for fill in self.exchange.fills(ACCOUNT, ETH) if fill.client_id == command.client_id]
-        return OrderFound(command.client_id, _order(order) if order else None, tuple(map(_fill, fills)))
+        return OrderFound(command.client_id, order_of(order) if order else None, tuple(map(sim_fill_of, fills)))
 
     def _whole_account(self, command: Reconcile, asked_at: int) -> AccountSnapshot:
         fills = [fill for fill in self.exchange.fills(ACCOUNT, ETH) if fill.filled_at >= command.fills_since]
@@ -444,8 +386,8 @@ class World:
             free_collateral=summary.free_collateral, initial_margin=summary.initial_margin,
             maintenance_margin=summary.maintenance_margin, status=summary.status,
         )  # fmt: skip
-        orders = tuple(_order(order) for order in self.exchange.open_orders(ACCOUNT))
-        return AccountSnapshot(orders, tuple(map(_fill, fills)), (self._position(),), account, asked_at)
+        orders = tuple(order_of(order) for order in self.exchange.open_orders(ACCOUNT))
+        return AccountSnapshot(orders, tuple(map(sim_fill_of, fills)), (self._position(),), account, asked_at)
 
     # What must hold
 
@@ -488,23 +430,6 @@ class World:
         self.run(20.0)
         self._say(OperatorAsked(OperatorAction.STOP, "end_of_run"))
         self.run(60.0)
-
-
-def _order(order: SimOrder) -> Order:
-    return Order(
-        symbol=order.symbol, client_id=order.client_id, order_id=order.order_id, side=order.side, type=order.type,
-        size=order.size, remaining=order.remaining, status=order.status, price=order.price,
-        trigger_price=order.trigger_price, time_in_force=order.time_in_force, reduce_only=order.reduce_only,
-        cancel_reason=order.cancel_reason, created_at=order.created_at, updated_at=order.updated_at, seq_no=order.seq_no,
-    )  # fmt: skip
-
-
-def _fill(fill: SimFill) -> Fill:
-    return Fill(
-        id=fill.id, kind=fill.kind, order_id=fill.order_id, client_id=fill.client_id, symbol=fill.symbol, side=fill.side,
-        liquidity=fill.liquidity, price=fill.price, size=fill.size, fee=fill.fee, realized_pnl=fill.realized_pnl,
-        funding=fill.funding, remaining=fill.remaining, flags=fill.flags, filled_at=fill.filled_at,
-    )  # fmt: skip
 
 
 __all__ = ["ACCOUNT", "ETH", "OrderStatus", "TimeInForce", "Weather", "World"]
