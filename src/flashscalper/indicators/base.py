@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from math import isfinite
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -27,7 +28,7 @@ class Indicator(Protocol):
         ...
 
 
-class CloseIndicator:
+class CloseIndicator(ABC):
     """An indicator of one number per kline, the close; `push` takes any other series."""
 
     __slots__ = ()
@@ -36,9 +37,9 @@ class CloseIndicator:
         """Take the next closed kline."""
         self.push(kline.close)
 
+    @abstractmethod
     def push(self, number: float) -> None:
         """Take the next number of the series."""
-        raise NotImplementedError
 
 
 def whole(field: str, number: object, least: int = 1, most: int = LONGEST) -> int:

@@ -7,6 +7,7 @@ asks for depth. `tests/market/naive_book.py` is the plain twin that this one is 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from bisect import bisect_left, bisect_right, insort
 from enum import StrEnum
 from itertools import islice
@@ -176,7 +177,7 @@ _APPLIED: Final = BookVerdict.APPLIED
 _CROSSED: Final = BookVerdict.CROSSED
 
 
-class _BookSide:
+class _BookSide(ABC):
     """Sizes by price, the best price, and the prices in ascending order as of the last time that anybody needed them.
 
     `sizes` remembers insertion order, so the prices that `_ascending` lacks are exactly its tail.
@@ -196,12 +197,13 @@ class _BookSide:
         self._purge()
         self.best = next(self.best_first(), (self.nowhere, 0.0))[0]
 
+    @abstractmethod
     def best_first(self) -> Iterator[Level]:
-        raise NotImplementedError
+        """Levels from the best price on."""
 
+    @abstractmethod
     def _nearest(self, prices: list[float]) -> list[float]:
         """The `max_levels` prices nearest to the market, of ascending ones, ascending."""
-        raise NotImplementedError
 
     def _purge(self) -> None:
         """Drop deleted levels, and the furthest ones beyond the bound."""
