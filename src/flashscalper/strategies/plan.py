@@ -96,7 +96,7 @@ class TradingPlan:
 
     def on_kline(self, view: MarketView) -> Signal | None:
         """A kline of `interval` closed and every used indicator is warm: look and speak, or return None."""
-        raise TypeError(f"{type(self).__name__} has no on_kline")
+        raise TypeError(f"{type(self).__name__} has no on_kline, which {view.market.symbol} needs")
 
     def use(self, machine: Machine, interval: str | None = None) -> Any:
         """Feed `machine` with every closed kline of `interval` (the plan's own by default) before `on_kline` is asked.
