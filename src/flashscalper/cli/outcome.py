@@ -7,7 +7,6 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from flashscalper.model.amounts import ZERO
-from flashscalper.model.errors import FlashScalperError
 from flashscalper.runtime.artifacts import RunArtifacts
 from flashscalper.runtime.report import ReportData, render_report
 from flashscalper.runtime.tally import Tally
@@ -75,15 +74,6 @@ def report_of(run: Demo, summary: dict[str, Any]) -> str:
             records=tuple(tally.records),
         )
     )
-
-
-def failed_because(summary: dict[str, Any]) -> FlashScalperError | None:
-    """Why a run that ended is not a good one; None when it is."""
-    if not summary["ledger_matches"]:
-        return FlashScalperError("our ledger and the exchange's differ; the journal in the run's folder says where")
-    if summary["open_positions"]:
-        return FlashScalperError(f"positions were left open: {summary['open_positions']}")
-    return None
 
 
 def _symbols(tally: Tally) -> list[str]:
