@@ -147,6 +147,9 @@ class Wire:
 
     def answer(self, item: ServerOutgoing, now: int) -> None:
         """Do what the server asks of its transport."""
+        if isinstance(item, HttpAnswer) and item.broken:
+            self._push(now + self._latency.draw(), ToClient(HttpFailed(item.id, sent=True, reason="connection broken")))
+            return
         if isinstance(item, HttpAnswer):
             headers = {name.lower(): value for name, value in item.headers}
             answer = HttpResponse(item.id, item.status, headers, item.body)

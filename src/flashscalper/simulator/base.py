@@ -86,11 +86,12 @@ class SocketAnswer(msgspec.Struct, frozen=True):
 
 
 class FrameOut(msgspec.Struct, frozen=True, gc=False):
-    """Send one message: binary (SBE) or text (JSON)."""
+    """Send one message: binary (SBE) or text (JSON). `topic` is the channel of a push or the method that it answers."""
 
     conn: str
     data: bytes
     binary: bool = False
+    topic: str = ""
 
 
 class PingOut(msgspec.Struct, frozen=True):

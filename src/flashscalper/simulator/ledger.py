@@ -137,6 +137,10 @@ class Ledger:
         self._bookings[fill_id] = booking
         return booking
 
+    def has_booked(self, fill_id: str) -> bool:
+        """Whether a fill counts: it was booked and not taken back."""
+        return fill_id in self._bookings
+
     def bust(self, fill_id: str) -> Booking | None:
         """Take a fill back by folding the market's other fills anew; None when it is not (or no longer) booked."""
         busted = self._bookings.pop(fill_id, None)

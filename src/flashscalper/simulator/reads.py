@@ -56,6 +56,10 @@ class Reads:
         """Whether the account was opened."""
         return account in self._state.accounts
 
+    def accounts(self) -> tuple[str, ...]:
+        """Every account, oldest first."""
+        return tuple(self._state.accounts)
+
     def quote(self, symbol: str) -> Quote:
         """Best bid and ask of the API book."""
         return self._state.listing(symbol).quote()
@@ -142,6 +146,16 @@ class Reads:
             and (start_at is None or fill.filled_at >= start_at)
             and (end_at is None or fill.filled_at <= end_at)
         ]
+
+    def newest_fill(self) -> str:
+        """Id of the youngest fill of all accounts that was not busted, "" when there is none."""
+        standing = (
+            (fill.filled_at, fill.id)
+            for account in self._state.accounts.values()
+            for fill in account.fills
+            if account.ledger.has_booked(fill.id)
+        )
+        return max(standing, default=(0, ""))[1]
 
     def busted(self, account: str) -> tuple[tuple[str, int], ...]:
         """(fill id, instant) of every bust, oldest first."""

@@ -34,6 +34,8 @@ class Context:
         self.settings = settings
         self.node_id = f"simulator-{dice.randrange(1 << 32):08x}"
         self.started_at = now
+        self.era = 0
+        self.era_began_at = now
         self.names = MarketNames(exchange.markets())
         self.members = Members()
         self.limits = RateLimits(enforced=settings.rate_limits)
@@ -41,6 +43,11 @@ class Context:
         self.payments: defaultdict[str, deque[FundingSettled]] = defaultdict(lambda: deque(maxlen=_KEPT))
         self.funding_points: defaultdict[str, deque[FundingPoint]] = defaultdict(lambda: deque(maxlen=_KEPT))
         self.liquidations: defaultdict[str, deque[tuple[str, int]]] = defaultdict(lambda: deque(maxlen=_KEPT))
+
+    def expire_tokens(self, now: int) -> None:
+        """Every session token issued so far is over; long-lived ones live on."""
+        self.era += 1
+        self.era_began_at = now
 
     def summary(self, symbol: str, now: int) -> MarketSummary:
         """A market's summary as of now, which is when it is made."""

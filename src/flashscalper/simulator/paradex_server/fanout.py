@@ -53,11 +53,11 @@ class Fanout:
         for session in listeners:
             frame = None if session.sbe_version is None else frames.binary(session.sbe_version)
             if frame is not None:
-                self._sessions.send_binary(session, frame)
+                self._sessions.send_binary(session, frame, channel)
                 continue
             if text is None:
                 text = frames.text(channel)
-            self._sessions.send_text(session, text)
+            self._sessions.send_text(session, text, channel)
 
     def to_one(self, session: Session, channel: str, frames: Frames) -> None:
         """To one listener."""

@@ -6,7 +6,7 @@ from typing import Final
 
 from flashscalper.model.errors import AuthError
 from flashscalper.simulator.paradex_server.context import Context, Login
-from flashscalper.simulator.paradex_server.tokens import check
+from flashscalper.simulator.paradex_server.tokens import ExpiredTokenError, check
 
 _PREFIX: Final = "bearer "
 
@@ -14,6 +14,8 @@ _PREFIX: Final = "bearer "
 def login_with(context: Context, token: str, peer: str, now: int) -> Login:
     """The login that a token stands for. Raises AuthError (401, or 403 for a wrong address)."""
     claims = check(token, context.settings.jwt_secret, now)
+    if claims.era < context.era and not claims.jti:
+        raise ExpiredTokenError(now - context.era_began_at)
     member = context.members.find(claims.sub)
     if member is None:
         raise AuthError("INVALID_TOKEN", "account of the token is not known here", status=401)

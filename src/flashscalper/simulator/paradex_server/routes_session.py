@@ -90,7 +90,8 @@ def authenticate(context: Context, request: Request) -> Reply:
         raise ExchangeError("STARKNET_SIGNATURE_VERIFICATION_FAILED", "auth signature does not match", status=400)
     member.check_origin(key, "", request.peer)
     issued_s = request.now // SECOND_US
-    claims = Claims(exp=issued_s + context.settings.token_lifetime_s, iat=issued_s, sub=address, usage=usage, key=key)
+    expires_s = issued_s + context.settings.token_lifetime_s
+    claims = Claims(exp=expires_s, iat=issued_s, sub=address, usage=usage, key=key, era=context.era)
     return ok({"jwt_token": issue(claims, context.settings.jwt_secret)})
 
 

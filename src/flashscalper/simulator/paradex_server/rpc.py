@@ -126,22 +126,23 @@ class Rpc:
     def receive(self, session: Session, data: bytes, now: int) -> None:
         """Answer one message; what a new subscription gets at once follows the answer."""
         id_: Any = msgspec.UNSET
+        method = ""
         try:
             envelope = self._envelope(data)
-            id_ = envelope.id
+            id_, method = envelope.id, str(envelope.method)
             answer: Result = {"result": self._call(session, envelope, now)}
         except RpcError as refused:
             error: Result = {"code": refused.code, "message": refused.message}
             answer = {"error": error | ({"data": refused.data} if refused.data else {})}
-        self._send(session, answer, id_, now)
+        self._send(session, answer, method, id_, now)
         while self._after:
             self._after.pop()()
 
-    def _send(self, session: Session, answer: Result, id_: Any, now: int) -> None:
+    def _send(self, session: Session, answer: Result, method: str, id_: Any, now: int) -> None:
         message: Result = {"jsonrpc": "2.0", **answer, "usIn": now, "usOut": now, "usDiff": 0}
         if id_ is not msgspec.UNSET:
             message["id"] = id_
-        self._sessions.send_text(session, JSON_ENCODER.encode(message))
+        self._sessions.send_text(session, JSON_ENCODER.encode(message), method)
 
     def _envelope(self, data: bytes) -> Envelope:
         try:

@@ -124,10 +124,14 @@ class ParadexServer:
         self._run_due(now)
 
     def bust(self, fill_id: str, now: int) -> Refusal | None:
-        """Take a fill back."""
-        refusal = self.exchange.bust(fill_id, now)
+        """Take a fill back, the newest that still stands if `fill_id` is empty."""
+        refusal = self.exchange.bust(fill_id or self.exchange.newest_fill(), now)
         self._run_due(now)
         return refusal
+
+    def expire_tokens(self, now: int) -> None:
+        """Every session token issued so far is over; sockets that are logged in stay so, as at the real exchange."""
+        self._context.expire_tokens(now)
 
     # --- inside -----------------------------------------------------------------------------------------------------------
 

@@ -92,13 +92,13 @@ class Sessions:
 
     # --- out --------------------------------------------------------------------------------------------------------------
 
-    def send_text(self, session: Session, data: bytes) -> None:
-        """Queue a JSON message."""
-        self.outbox.append(FrameOut(session.conn, data))
+    def send_text(self, session: Session, data: bytes, topic: str) -> None:
+        """Queue a JSON message on a channel, or in answer to a method."""
+        self.outbox.append(FrameOut(session.conn, data, topic=topic))
 
-    def send_binary(self, session: Session, data: bytes) -> None:
-        """Queue an SBE message."""
-        self.outbox.append(FrameOut(session.conn, data, binary=True))
+    def send_binary(self, session: Session, data: bytes, topic: str) -> None:
+        """Queue an SBE message on a channel."""
+        self.outbox.append(FrameOut(session.conn, data, binary=True, topic=topic))
 
     # --- liveness ---------------------------------------------------------------------------------------------------------
 

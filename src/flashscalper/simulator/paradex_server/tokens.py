@@ -1,7 +1,8 @@
 """JSON web tokens as the simulated exchange issues and checks them: HS256 over its own secret, readable by any JWT library.
 
 The real exchange signs with an elliptic curve (ES256/ES384, paradex.md 2.6); clients only read the claims, so the algorithm
-is the one difference. Claims: `typ`, `iss`, `iat`, `exp`, `sub` (account) as documented, `usage`, `key`, `jti` are ours.
+is the one difference. Claims: `typ`, `iss`, `iat`, `exp`, `sub` (account) as documented; `usage`, `key`, `jti`, `era` are
+ours.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ _HEADER: Final = {"alg": "HS256", "typ": "JWT"}
 
 
 class Claims(msgspec.Struct, frozen=True, kw_only=True):
-    """What a token says. `exp` and `iat` are unix seconds; `key` is the public key that asked for it."""
+    """What a token says. `exp` and `iat` are unix seconds; `key` is the public key that asked for it; `era` counts how often
+    all tokens had been made to expire before it was issued."""
 
     typ: str = "at+JWT"
     exp: int
@@ -35,6 +37,7 @@ class Claims(msgspec.Struct, frozen=True, kw_only=True):
     usage: str = TRADE
     key: str = ""
     jti: str = ""
+    era: int = 0
 
 
 class ExpiredTokenError(AuthError):
