@@ -24,10 +24,14 @@ class Authority:
         self._certificate = self._signed(self._name, self._key, [], authority=True)
         self._served = 0
 
+    @property
+    def pem(self) -> str:
+        """The authority's own certificate."""
+        return self._certificate.public_bytes(serialization.Encoding.PEM).decode()
+
     def client(self) -> ssl.SSLContext:
         """A context that trusts this authority."""
-        pem = self._certificate.public_bytes(serialization.Encoding.PEM).decode()
-        return ssl.create_default_context(cadata=pem)
+        return ssl.create_default_context(cadata=self.pem)
 
     def server(self, host: str, *, expired: bool = False) -> ssl.SSLContext:
         """A server's context with a certificate for `host`."""

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from flashscalper.cli import exchange_verbs
 from flashscalper.cli.keys_verbs import keys_app
 from flashscalper.model.errors import ConfigError, FlashScalperError
 
@@ -133,3 +134,5 @@ def sim(
 
 
 app.add_typer(keys_app, name="keys", help="Trading keys: make, register, store, test and revoke subkeys.")
+app.command()(exchange_verbs.check)
+app.command()(exchange_verbs.markets)

@@ -24,6 +24,7 @@ from flashscalper.runtime.credentials import (
     KEY_VARIABLES,
     TOKEN_VARIABLES,
     Credentials,
+    forget_secrets,
     paradex_credentials,
     value_of,
 )
@@ -48,7 +49,11 @@ class Target(msgspec.Struct, frozen=True):
         return self.settings.environment
 
     def credentials(self) -> Credentials:
-        """What the variables say; for a simulator that `--url` names, a key that nobody else has and nobody needs."""
+        """What the variables say; for a simulator that `--url` names, a key that nobody else has and nobody needs.
+
+        Takes the secrets out of the process environment, which child processes would inherit.
+        """
+        forget_secrets(os.environ)
         named = self.variables.get(ENVIRONMENT_VARIABLE, "").strip() == Environment.SIMULATOR
         if self.by_url and not named:
             return Credentials(secret_key=new_private_key(os.urandom(32)))
@@ -64,17 +69,21 @@ class Target(msgspec.Struct, frozen=True):
             await rest.aclose()
 
 
-def find_target(*, url: str = "", environment: str = "", folder: Path | None = None) -> Target:
-    """Where to connect. `--url` beats the environment; raises ConfigError naming what does not agree."""
+def find_target(*, url: str = "", environment: str = "", folder: Path | None = None, retail: bool = False) -> Target:
+    """Where to connect, and in which fee class. `--url` beats the environment; ConfigError names what does not agree."""
     variables = read_variables(folder or Path())
     if url:
         rest_url, ws_url = simulator_addresses(url)
         if environment not in ("", Environment.SIMULATOR):
             raise ConfigError("--environment with --url", environment, Environment.SIMULATOR)
-        return Target(scripted_settings(Environment.SIMULATOR, rest_url=rest_url, ws_url=ws_url), variables, by_url=True)
+        settings = scripted_settings(Environment.SIMULATOR, rest_url=rest_url, ws_url=ws_url, interactive=retail)
+        return Target(settings, variables, by_url=True)
     chosen = environment or value_of(variables, ENVIRONMENT_VARIABLE) or DEFAULT_ENVIRONMENT
     settings = scripted_settings(
-        chosen, rest_url=value_of(variables, "PARADEX_REST_URL"), ws_url=value_of(variables, "PARADEX_WS_URL")
+        chosen,
+        rest_url=value_of(variables, "PARADEX_REST_URL"),
+        ws_url=value_of(variables, "PARADEX_WS_URL"),
+        interactive=retail,
     )
     return Target(settings, {**variables, ENVIRONMENT_VARIABLE: chosen}, by_url=False)
 
