@@ -7,6 +7,7 @@ later can answer "why did it (not) trade?" without having been there.
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 
@@ -22,6 +23,15 @@ class Gate(msgspec.Struct, frozen=True, gc=False):
     passed: bool
     needed: str
     seen: str
+
+
+EXPECTED_BPS: Final = "expected_bps"
+"""Input of a judged signal: the move that it expects."""
+
+
+def needed_input(fee_class: str) -> str:
+    """Name of the input that says what move (bps) the cost gate wants at the fees of a class."""
+    return f"needed_{fee_class}_bps"
 
 
 class SignalJudged(msgspec.Struct, frozen=True, tag=True, tag_field="is"):

@@ -1,7 +1,7 @@
 """Rolling correlation of markets, so that the same bet is not taken twice under two names.
 
-Fed with closed klines of one interval (1 minute); a return is the change of the logarithm of the close between two
-*consecutive* klines, so a gap gives no return instead of a long one. Taking in a kline is O(1); a correlation is summed
+Fed with closed klines of one minute (`CORRELATION_INTERVAL`); a return is the change of the logarithm of the close between
+two *consecutive* klines, so a gap gives no return instead of a long one. Taking in a kline is O(1); a correlation is summed
 afresh over the window when somebody asks (a few dozen products, only at signals), so no running sum can drift.
 """
 
@@ -21,6 +21,9 @@ from flashscalper.model.records import Gate
 from flashscalper.strategies.parameters import check_range, check_whole
 
 CORRELATION_GATE: Final = "correlation"
+CORRELATION_INTERVAL: Final = "1m"
+"""Correlation of shorter returns tends to zero because markets do not tick together (the Epps effect), so it is measured on
+minutes whatever the strategy looks at; longer ones take hours to know."""
 
 
 class CorrelationSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

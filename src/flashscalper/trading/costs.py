@@ -41,7 +41,8 @@ class CostSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     `min_multiple`: the expected move must be at least this many times the costs. `report_only` writes the arithmetic down
     and denies nothing (profile `demo`). `slippage_bps` is expected per taker leg beyond half the spread. `top_up_share` is
     the part of a post-only-then-IOC entry that is expected to end as taker. `hold_s` is the expected holding time for
-    funding. `default_spread_bps` stands in while no quote is known.
+    funding. `default_spread_bps` stands in while no quote is known, `default_drift_bps` while the drift of a speed bump has
+    not been measured for long enough.
     """
 
     min_multiple: float = 1.5
@@ -50,6 +51,7 @@ class CostSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     top_up_share: float = 0.5
     hold_s: float = 600.0
     default_spread_bps: float = 2.0
+    default_drift_bps: float = 0.5
 
     def validate(self, field: str = "costs") -> None:
         """Raise ConfigError naming the field, what was seen and the range."""
@@ -58,6 +60,7 @@ class CostSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         check_range(f"{field}.top_up_share", self.top_up_share, 0.0, 1.0)
         check_range(f"{field}.hold_s", self.hold_s, 0.0, 30 * 86_400)
         check_range(f"{field}.default_spread_bps", self.default_spread_bps, 0.0, 500.0)
+        check_range(f"{field}.default_drift_bps", self.default_drift_bps, 0.0, 500.0)
         if not isinstance(self.report_only, bool):
             raise ConfigError(f"{field}.report_only", self.report_only, "true or false")
 

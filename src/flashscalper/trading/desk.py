@@ -16,11 +16,13 @@ from flashscalper.model.markets import Market
 from flashscalper.model.orders import OrderRole, OrderType, Side, TimeInForce
 from flashscalper.model.records import Gate, OrderDenied, OrderStateChanged, Record
 from flashscalper.trading.client_ids import ClientIds
+from flashscalper.trading.fees import RetailBudget
 from flashscalper.trading.limits import Proposal, Surroundings, limit_gates
 from flashscalper.trading.orders import LIVE, Happening, Orders, TrackedOrder, tracked
-from flashscalper.trading.risk import Risk, TradingState
+from flashscalper.trading.risk import CANCELED_BY_OTHERS, Risk, TradingState
 
 Output = Command | Record
+BY_HAND = "USER_CANCELED"
 
 
 class Counts(msgspec.Struct):
@@ -37,9 +39,10 @@ class Counts(msgspec.Struct):
 class Desk:
     """Makes commands and follows orders. `surroundings` says what an entry's limits are compared with."""
 
-    def __init__(
-        self, ids: ClientIds, risk: Risk, orders: Orders, out: list[Output], surroundings: Callable[[str], Surroundings]
-    ) -> None:
+    def __init__(  # noqa: PLR0917 - one floor puts it together
+        self, ids: ClientIds, risk: Risk, orders: Orders, out: list[Output], surroundings: Callable[[str], Surroundings],
+        retail: RetailBudget,
+    ) -> None:  # fmt: skip
         self.orders = orders
         self.risk = risk
         self.counts = Counts()
@@ -47,6 +50,7 @@ class Desk:
         self._ids = ids
         self._out = out
         self._surroundings = surroundings
+        self._retail = retail
 
     def tell(self, record: Record) -> None:
         """Say something for the journal."""
@@ -94,6 +98,7 @@ class Desk:
         if command.role is OrderRole.ENTRY and command.price is not None:
             intent = Proposal(symbol=command.symbol, side=command.side, size=command.size, price=command.price)
         self.risk.on_sent(now, intent)
+        self._retail.on_sent(now)
         self.tell(
             OrderStateChanged(
                 client_id=order.client_id, symbol=order.symbol, role=order.role, before="intended", cause=command.reason,
@@ -173,6 +178,8 @@ class Desk:
             self.risk.on_answer(rejected=True, now=now, detail=change.detail)
         elif change.after in ("untriggered", "open", "filled"):
             self.risk.on_answer(rejected=False, now=now)
+        elif order.cancel_reason == BY_HAND and not order.cancel_asked_at and not order.adopted:
+            self.risk.hold(CANCELED_BY_OTHERS, f"{order.role} {order.client_id} was cancelled by somebody else", now)
 
 
 def _count(counts: Counts, after: str) -> None:

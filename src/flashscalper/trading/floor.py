@@ -6,9 +6,10 @@ may this market be entered, how much of a position is ours to protect.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import partial
+from typing import Any
 
 from flashscalper.model.amounts import ZERO
 from flashscalper.model.commands import Command
@@ -19,11 +20,13 @@ from flashscalper.model.records import Note, Record
 from flashscalper.strategies.base import Strategy
 from flashscalper.trading.client_ids import ClientIds
 from flashscalper.trading.correlation import Correlations
+from flashscalper.trading.costs import CostEstimate, estimate_costs
 from flashscalper.trading.desk import Desk
 from flashscalper.trading.entry import Entry
 from flashscalper.trading.exposure import SymbolExposure, exposure_of
+from flashscalper.trading.fees import RetailBudget
 from flashscalper.trading.limits import Surroundings
-from flashscalper.trading.market_state import MarketState
+from flashscalper.trading.market_state import STRATEGY, MarketState
 from flashscalper.trading.orders import Orders, in_doubt
 from flashscalper.trading.positions import Ledger
 from flashscalper.trading.protection import Protection
@@ -55,7 +58,8 @@ class Floor:
         self.ledger = ledger
         self.orders = Orders()
         self.risk = Risk(settings.risk, self.tell, counters)
-        self.desk = Desk(ids, self.risk, self.orders, self.out, self.surroundings)
+        self.retail = RetailBudget(counters.sent if counters is not None else ())
+        self.desk = Desk(ids, self.risk, self.orders, self.out, self.surroundings, self.retail)
         self.pursuit = Pursuit(settings.timing, self.desk, settings.protection.modify_answers_within_s)
         self.markets: dict[str, MarketState] = {}
         for symbol in sorted(markets):
@@ -72,6 +76,7 @@ class Floor:
         self.summary: AccountSummary | None = None
         self.fee_class: FeeClass | None = None
         self.flattening = ""
+        self.money_known = False
         self.correlations = Correlations(settings.correlation)
 
     def tell(self, record: Record) -> None:
@@ -81,6 +86,21 @@ class Floor:
     def note(self, code: str, text: str, now: int, symbol: str = "") -> None:
         """Say something that has no record of its own."""
         self.out.append(Note(code=code, text=text, at=now, symbol=symbol))
+
+    def shown(self, symbol: str, look: Callable[[Any], object] | None, thing: object, now: int) -> None:
+        """Show a strategy something through one of its optional hooks; one that raises is stopped."""
+        if look is None:
+            return
+        try:
+            look(thing)
+        except Exception as error:  # noqa: BLE001 - it is somebody's own code, and it must not stop what protects positions
+            self.strategy_failed(symbol, error, now)
+
+    def strategy_failed(self, symbol: str, error: Exception, now: int) -> None:
+        """A strategy raised: it is stopped, its position is not."""
+        text = _where_it_broke(error)
+        self.markets[symbol].stop_strategy(text)
+        self.note(STRATEGY, text, now, symbol)
 
     def touch(self, symbol: str) -> None:
         """This market is to be looked at again before the event is done."""
@@ -117,6 +137,26 @@ class Floor:
         """What sizes and limits are measured against: the lower of our own figure and the exchange's."""
         own = self.equity()
         return own if self.summary is None else min(own, self.summary.account_value)
+
+    # What it will cost
+
+    def next_class(self, now: int) -> FeeClass:
+        """The class that the next order gets: Retail only while its budget lasts."""
+        retail = self.fee_class is FeeClass.RETAIL and self.retail.has_room(now)
+        return FeeClass.RETAIL if retail else FeeClass.PRO
+
+    def costs(self, state: MarketState, direction: PositionSide, fee_class: FeeClass) -> CostEstimate:
+        """What a round trip of a class is expected to cost now."""
+        settings, fees = self.settings, state.fees.of(fee_class)
+        drift = ZERO
+        if fee_class is FeeClass.RETAIL:
+            measured = state.drift.value
+            drift = Decimal(repr(settings.costs.default_drift_bps)) / 10_000 if measured is None else measured
+        return estimate_costs(
+            settings.costs, style=settings.entry.style, direction=direction, maker_fee=fees.maker, taker_fee=fees.taker,
+            quote=state.quote, funding_rate=state.mark.funding_rate if state.mark else 0.0,
+            funding_period_hours=state.market.funding_period_hours, drift=drift,
+        )  # fmt: skip
 
     # What may be done
 
@@ -168,6 +208,15 @@ class Floor:
     def _meddled(self, text: str, now: int) -> None:
         """Somebody else cancelled an order of ours."""
         self.risk.hold(CANCELED_BY_OTHERS, text, now)
+
+
+def _where_it_broke(error: Exception) -> str:
+    """What was raised, and the line that raised it."""
+    place, trace = "", error.__traceback__
+    while trace is not None:
+        place = f" at {trace.tb_frame.f_code.co_name}, line {trace.tb_lineno}"
+        trace = trace.tb_next
+    return f"{type(error).__name__}: {error}{place}"
 
 
 def _within(size: Decimal, net: Decimal) -> Decimal:

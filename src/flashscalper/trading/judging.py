@@ -13,13 +13,15 @@ import msgspec
 
 from flashscalper.market import klines as market_klines
 from flashscalper.model.amounts import ZERO
+from flashscalper.model.events import FeeClass
 from flashscalper.model.instants import SECOND_US
 from flashscalper.model.klines import Kline
 from flashscalper.model.orders import OrderRole, Side
 from flashscalper.model.positions import PositionSide
-from flashscalper.model.records import Gate, KlineClosed, SignalJudged
-from flashscalper.strategies.base import Judgement, Signal
-from flashscalper.trading.costs import CostEstimate, cost_gate, estimate_costs
+from flashscalper.model.records import EXPECTED_BPS, Gate, KlineClosed, SignalJudged, needed_input
+from flashscalper.strategies.base import Judgement, Signal, Strategy
+from flashscalper.trading.correlation import CORRELATION_INTERVAL
+from flashscalper.trading.costs import CostEstimate, cost_gate
 from flashscalper.trading.entries import Entries, taking_price
 from flashscalper.trading.entry import Entry, EntryPhase
 from flashscalper.trading.exits import initial_stop
@@ -28,6 +30,8 @@ from flashscalper.trading.limits import Proposal
 from flashscalper.trading.market_state import MarketState
 from flashscalper.trading.settings import TradingSettings
 from flashscalper.trading.sizing import Exposure, Sized, SizingSettings, size_position
+
+_BPS = 10_000
 
 
 class Case(NamedTuple):
@@ -75,12 +79,18 @@ class Judging:
             return
         for kline in state.history.unseen():
             state.history.seen_until[kline.interval] = kline.close_at
+            if state.strategy is not None:
+                self._look(state, state.strategy, kline, now, live=False)
+
+    def correlate_history(self, state: MarketState) -> None:
+        """Minutes of the past have come."""
+        assert state.builder is not None
+        for kline in state.builder.get_klines(CORRELATION_INTERVAL):
             self._correlate(state, kline)
-            state.strategy.on_kline(state.view.at(kline, now, live=False), live=False)
 
     def _correlate(self, state: MarketState, kline: Kline) -> None:
-        """Correlation is measured on the main interval."""
-        if state.intervals and kline.interval == state.intervals[-1]:
+        """Correlation is measured on minutes, whatever the strategy looks at."""
+        if state.strategy is not None and kline.interval == CORRELATION_INTERVAL:
             self._floor.correlations.on_kline(kline)
 
     def _ask(self, state: MarketState, kline: Kline, now: int) -> list[tuple[MarketState, Kline, Signal]]:
@@ -91,13 +101,24 @@ class Judging:
         if kline.close_at <= history.seen_until[kline.interval]:
             return []
         history.seen_until[kline.interval] = kline.close_at
-        signal = strategy.on_kline(state.view.at(kline, now, live=True), live=True)
+        signal, judgement = self._look(state, strategy, kline, now, live=True)
         if signal is not None:
             return [(state, kline, signal)]
-        judgement = strategy.judgement
         if judgement is not None and kline.interval == strategy.intervals[0]:
             self._tell_silence(state, kline.interval, judgement, now)
         return []
+
+    def _look(
+        self, state: MarketState, strategy: Strategy, kline: Kline, now: int, *, live: bool
+    ) -> tuple[Signal | None, Judgement | None]:
+        """What the strategy says of one kline, and what it saw. One that raises is stopped, and said nothing."""
+        try:
+            signal = strategy.on_kline(state.view.at(kline, now, live=live), live=live)
+            judgement = strategy.judgement if signal is None else None
+        except Exception as error:  # noqa: BLE001 - it is somebody's own code, and it must not stop what protects positions
+            self._floor.strategy_failed(state.symbol, error, now)
+            return None, None
+        return signal, judgement
 
     def _tell_silence(self, state: MarketState, interval: str, judgement: Judgement, now: int) -> None:
         record = SignalJudged(
@@ -113,12 +134,17 @@ class Judging:
         """One signal: an exit for an opposite position, an entry, or the gate that said no."""
         if state.plan is not None:
             self._judge_exit(state, signal, now)
-        case = Case(state, interval, signal, self._costs(state, signal))
+        self._withdraw(state, signal)
+        fee_class = self._floor.next_class(now)
+        costs = self._floor.costs(state, signal.direction, fee_class)
+        case = Case(state, interval, self._with_costs(state, signal), costs)
         gates = [*signal.gates, *self._standing_gates(state, now)]
         correlations = self._floor.correlations
         if correlations.settings.enabled:
             gates.append(correlations.gate(state.symbol, signal.direction, self._floor.held_directions()))
-        gates.append(cost_gate(signal.expected_move, case.costs, self._floor.settings.costs))
+        if self._floor.fee_class is FeeClass.RETAIL:
+            gates.append(_class_gate(fee_class, self._floor.retail.left(now)))
+        gates.append(cost_gate(signal.expected_move, costs, self._floor.settings.costs))
         proposal = None
         if all(gate.passed for gate in gates):
             sized_gates, proposal = self._propose(case)
@@ -145,6 +171,13 @@ class Judging:
             costs=case.costs, phase=phase, order=order,
         )  # fmt: skip
         self._entries.begin(entry, now)
+
+    def _withdraw(self, state: MarketState, signal: Signal) -> None:
+        """The strategy changed its mind while an entry is still going in."""
+        entry = self._floor.entries.get(state.symbol)
+        if entry is not None and entry.direction is not signal.direction and all(gate.passed for gate in signal.gates):
+            entry.withdrawn = True
+            self._floor.touch(state.symbol)
 
     def _judge_exit(self, state: MarketState, signal: Signal, now: int) -> None:
         assert state.plan is not None
@@ -210,13 +243,16 @@ class Judging:
             costs=case.costs, confidence=signal.confidence, volatility=volatility, exposure=exposure, free_collateral=free,
         )  # fmt: skip
 
-    def _costs(self, state: MarketState, signal: Signal) -> CostEstimate:
-        settings = self._floor.settings
-        return estimate_costs(
-            settings.costs, style=settings.entry.style, direction=signal.direction, maker_fee=state.maker_fee,
-            taker_fee=state.taker_fee, quote=state.quote, funding_rate=state.mark.funding_rate if state.mark else 0.0,
-            funding_period_hours=state.market.funding_period_hours,
-        )  # fmt: skip
+    def _with_costs(self, state: MarketState, signal: Signal) -> Signal:
+        """The signal with what it expects and what it would have to under either class (bps) among its inputs, so that
+        `explain` can say what the other class would have let through."""
+        floor = self._floor
+        found = [] if signal.expected_move is None else [(EXPECTED_BPS, signal.expected_move * _BPS)]
+        for fee_class in FeeClass:
+            total = float(floor.costs(state, signal.direction, fee_class).total)
+            found.append((needed_input(fee_class), total * floor.settings.costs.min_multiple * _BPS))
+        inputs = tuple((name, round(value, 4)) for name, value in found)
+        return msgspec.structs.replace(signal, inputs=(*signal.inputs, *inputs))
 
     # Records
 
@@ -247,6 +283,12 @@ def _within_limits(settings: TradingSettings) -> SizingSettings:
     if settings.sizing.max_notional is not None:
         caps.append(settings.sizing.max_notional)
     return msgspec.structs.replace(settings.sizing, max_notional=min(caps))
+
+
+def _class_gate(fee_class: FeeClass, left: tuple[int, ...]) -> Gate:
+    """Which class the next order gets in a Retail run. It forbids nothing: the cost gate counts with that class."""
+    seen = f"{fee_class}; left: {left[0]} this second, {left[1]} this minute, {left[2]} this hour, {left[3]} today"
+    return Gate(code="fee_class", passed=True, needed="Retail within its limits, else Pro", seen=seen)
 
 
 def _age_gate(code: str, seen_at: int, max_age_s: float, now: int) -> Gate:

@@ -19,12 +19,17 @@ from flashscalper.model.markets import Market, Rounding
 from flashscalper.model.orders import Side
 from flashscalper.model.positions import PositionSide
 from flashscalper.model.records import SignalJudged
-from flashscalper.strategies.base import PositionView, Strategy
+from flashscalper.strategies.base import PositionView, Signal, Strategy
 from flashscalper.strategies.loader import exits_of
+from flashscalper.trading.correlation import CORRELATION_INTERVAL
+from flashscalper.trading.costs import CostEstimate
+from flashscalper.trading.drift import DriftMeter
 from flashscalper.trading.exits import ExitPlan
+from flashscalper.trading.fees import SPEED_BUMP_S, MarketFees
 from flashscalper.trading.protection import Protection
 from flashscalper.trading.settings import TradingSettings
 
+STRATEGY: Final = "strategy_stopped"
 FALLBACK_AWAY: Final = Decimal("0.001")
 """How far behind the mark an emergency stop goes."""
 
@@ -41,7 +46,8 @@ class MarketState:
         self.protection = protection
         self.exits = exits_of(strategy, settings.exits)
         self.intervals = _ordered(strategy.intervals if strategy else ())
-        wanted = tuple(dict.fromkeys((*self.intervals, *settings.intervals)))
+        correlated = (CORRELATION_INTERVAL,) if strategy is not None and settings.correlation.enabled else ()
+        wanted = tuple(dict.fromkeys((*self.intervals, *settings.intervals, *correlated)))
         self.builder = _builder(market.symbol, wanted, settings, strategy) if wanted else None
         self.history = History(self, started_at)
         self.book = OrderBook(market.symbol)
@@ -52,10 +58,12 @@ class MarketState:
         self.last_price: float | None = None
         self.trade_at = 0
         self.book_at = 0
-        self.maker_fee = market.maker_fee
-        self.taker_fee = market.taker_fee
+        self.fees = MarketFees(market)
+        self.drift = DriftMeter(SPEED_BUMP_S)
         self.leverage: int | None = None
         self.plan: ExitPlan | None = None
+        self.plan_signal: Signal | None = None
+        self.plan_costs: CostEstimate | None = None
         self.lower, self.upper = -inf, inf
         self.blocks: dict[str, str] = {}
         self.last_judged: SignalJudged | None = None
@@ -65,12 +73,24 @@ class MarketState:
         self.on_book = getattr(strategy, "on_book", None)
         self.on_fill = getattr(strategy, "on_fill", None)
 
+    def stop_strategy(self, why: str) -> None:
+        """Never ask this strategy again. What it holds keeps its exit plan and its stop; the market takes no entry."""
+        self.strategy = self.on_trade = self.on_book = self.on_fill = None
+        self.blocks[STRATEGY] = why
+
     def take_trade(self, trade: Trade, now: int) -> None:
         """A public trade: klines and last price."""
         self.last_price = trade.price
         self.trade_at = now
         if self.builder is not None:
             self.builder.process_trade(trade)
+
+    def take_quote(self, quote: BestQuote, now: int) -> None:
+        """A best quote; what stood until now is measured from time to time."""
+        if now >= self.drift.due_at:
+            self.drift.take(self.quote, now)
+        self.quote = quote
+        self.quote_at = now
 
     def asking_order(self, kline: Kline) -> tuple[int, int]:
         """Klines by time; of one moment the context first and the main interval last."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from flashscalper.model.amounts import plain
 from flashscalper.model.commands import FetchKlines, SetLeverage
+from flashscalper.model.errors import ConfigError
 from flashscalper.model.events import (
     ClockMeasured,
     ExchangeStatus,
@@ -17,14 +19,20 @@ from flashscalper.model.events import (
     TradeHistory,
 )
 from flashscalper.model.instants import MINUTE_US, SECOND_US, interval_us
+from flashscalper.model.positions import PositionSide
+from flashscalper.trading.correlation import CORRELATION_INTERVAL
+from flashscalper.trading.fees import Fees
 from flashscalper.trading.floor import Floor
 from flashscalper.trading.judging import Judging
 from flashscalper.trading.market_state import MarketState
 from flashscalper.trading.reconcile import Reconciler
+from flashscalper.trading.sizing import smallest_size
 
 STATUS: Final = "exchange_status"
 CLOCK: Final = "clock"
 LEVERAGE: Final = "leverage"
+STOP_INSIDE_COSTS: Final = "stop_inside_costs"
+STALE: Final = "stale_data"
 
 
 class Outside:
@@ -35,6 +43,7 @@ class Outside:
         self._judging = judging
         self._reconciler = reconciler
         self._gapless: dict[str, bool] = {}
+        self._sizes_told: set[str] = set()
         for stream in floor.streams:
             floor.risk.hold(_stream_code(stream), "not ready yet", floor.started_at)
 
@@ -91,6 +100,29 @@ class Outside:
         else:
             floor.risk.release(CLOCK, now)
 
+    def check_age(self, now: int) -> None:
+        """A market stream that calls itself ready and says nothing is not believed."""
+        floor = self._floor
+        newest = max(max(state.quote_at, state.mark_at, state.trade_at) for state in floor.markets.values())
+        limit = floor.settings.risk.max_mark_age_s
+        if floor.streams["market"] and newest and now - newest > limit * SECOND_US:
+            floor.risk.hold(STALE, f"no market data for more than {limit:g} s", now)
+        else:
+            floor.risk.release(STALE, now)
+
+    def tell_sizes(self, now: int) -> None:
+        """Once per market: the smallest order that the exchange takes, and what the settings allow."""
+        settings = self._floor.settings
+        for state in self._floor.markets.values():
+            price = state.price
+            if price is None or state.symbol in self._sizes_told:
+                continue
+            self._sizes_told.add(state.symbol)
+            smallest = smallest_size(state.market, price)
+            most = min(settings.risk.max_order_notional, settings.risk.max_position_notional)
+            text = f"smallest order {plain(smallest)} {state.market.base} ({plain(smallest * price)}), at most {plain(most)}"
+            self._floor.note("sizes" if smallest * price <= most else "sizes_impossible", text, now, state.symbol)
+
     # Rules of the markets
 
     def on_markets(self, listed: MarketsListed, now: int) -> None:
@@ -99,6 +131,7 @@ class Outside:
             state = self._floor.markets.get(market.symbol)
             if state is not None and state.market != market:
                 state.market = market
+                state.fees.list_of(market)
                 self._floor.note("rules_changed", f"tick {market.price_tick}, step {market.size_step}", now, market.symbol)
 
     def on_fees(self, fees: FeesLearned, now: int) -> None:
@@ -107,9 +140,21 @@ class Outside:
         if state is None:
             return
         self._floor.fee_class = fees.fee_class
-        if (state.maker_fee, state.taker_fee) != (fees.maker, fees.taker):
-            state.maker_fee, state.taker_fee = fees.maker, fees.taker
+        if state.fees.learn(fees.fee_class, Fees(fees.maker, fees.taker)):
             self._floor.note("fees", f"maker {fees.maker}, taker {fees.taker} ({fees.fee_class})", now, fees.symbol)
+        self._judge_stop(state, now)
+
+    def _judge_stop(self, state: MarketState, now: int) -> None:
+        """A stop of so many percent that lies inside the costs would lose on noise alone: no entries with it."""
+        costs = self._floor.costs(state, PositionSide.LONG, self._floor.next_class(now))
+        try:
+            state.exits.validate(costs=float(costs.total))
+        except ConfigError as error:
+            if state.blocks.get(STOP_INSIDE_COSTS) != str(error):
+                state.blocks[STOP_INSIDE_COSTS] = str(error)
+                self._floor.note(STOP_INSIDE_COSTS, str(error), now, state.symbol)
+        else:
+            state.blocks.pop(STOP_INSIDE_COSTS, None)
 
     def on_leverage(self, read: LeverageRead, now: int) -> None:
         """Leverage and margin mode as they are: set when configured and flat, refused when a position is open."""
@@ -136,6 +181,8 @@ class Outside:
         if state is None or state.builder is None or history.interval not in state.builder.intervals:
             return
         state.builder.seed(history.interval, history.klines)
+        if history.interval == CORRELATION_INTERVAL:
+            self._judging.correlate_history(state)
         if state.history.pending.pop(history.interval, None) is not None and state.history.ready:
             self._judging.warm(state, now)
 
@@ -171,7 +218,8 @@ class Outside:
         count = max(strategy.warmup if strategy is not None else 0, 100) + 20
         for interval in builder.intervals:
             if interval_us(interval) >= MINUTE_US:
-                state.history.pending[interval] = deadline
+                if interval in state.intervals:
+                    state.history.pending[interval] = deadline
                 self._floor.out.append(FetchKlines(symbol=state.symbol, interval=interval, count=count, until_at=now))
 
 

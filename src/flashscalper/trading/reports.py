@@ -6,6 +6,8 @@ ours can still close our position (a person's click, a liquidation): that part i
 
 from __future__ import annotations
 
+from collections import deque
+
 import msgspec
 
 from flashscalper.model.amounts import ZERO, plain, round_money
@@ -15,13 +17,15 @@ from flashscalper.model.orders import Order, OrderRole
 from flashscalper.model.records import FillBooked, RoundTripClosed
 from flashscalper.strategies.base import PositionView, Signal
 from flashscalper.trading.client_ids import is_ours
-from flashscalper.trading.costs import CostEstimate, estimate_costs
-from flashscalper.trading.exits import ExitPlan, ExitState
+from flashscalper.trading.costs import CostEstimate
+from flashscalper.trading.exits import ExitPlan
+from flashscalper.trading.fees import class_of
 from flashscalper.trading.floor import Floor
 from flashscalper.trading.fold import Trip
 from flashscalper.trading.market_state import MarketState
 from flashscalper.trading.orders import ANSWERS, TrackedOrder, adopted
 from flashscalper.trading.positions import Booked, BookedFill, fill_key
+from flashscalper.trading.saved import FUNDING, SavedPlan
 
 EXTERNAL = "external"
 
@@ -30,12 +34,11 @@ class Reports:
     """Takes reports in. `baseline_at` is, per market, since when a foreign fill is news (none before the first clean read of
     the account); `saved_plans` what the plans of an earlier run had learned."""
 
-    def __init__(self, floor: Floor, saved_plans: dict[str, ExitState]) -> None:
+    def __init__(self, floor: Floor, saved_plans: dict[str, SavedPlan]) -> None:
         self._floor = floor
         self._saved_plans = saved_plans
         self.baseline_at: dict[str, int] = {}
-        self._signals: dict[str, tuple[Signal, CostEstimate]] = {}
-        self._funded: dict[tuple[str, str], None] = {}
+        self._funded: deque[tuple[str, str]] = deque(maxlen=10_000)
 
     # Orders
 
@@ -163,9 +166,9 @@ class Reports:
         key = (paid.symbol, paid.id)
         if key in self._funded:
             return
-        self._funded[key] = None
+        self._funded.append(key)
         self._floor.ledger.pay(round_money(paid.amount))
-        self._floor.note("funding", f"{paid.id} {plain(round_money(paid.amount))}", now, paid.symbol)
+        self._floor.note(FUNDING, f"{paid.id} {plain(round_money(paid.amount))}", now, paid.symbol)
 
     def _after_fill(self, booked: Booked, order: TrackedOrder | None, now: int) -> None:
         floor, fill = self._floor, booked.entry.fill
@@ -177,8 +180,7 @@ class Reports:
             self._tell_trip(fill.symbol, trip, booked.entry, now)
         self._follow_position(booked, order, now)
         state = floor.markets[fill.symbol]
-        if state.on_fill is not None:
-            state.on_fill(fill)
+        floor.shown(fill.symbol, state.on_fill, fill, now)
         floor.touch(fill.symbol)
 
     # The plan of the position
@@ -203,16 +205,20 @@ class Reports:
         holding = self._floor.ledger.holding(state.symbol)
         assert holding.direction is not None
         entry = self._floor.entries.get(state.symbol)
+        saved = self._saved_plans.pop(state.symbol, None)
+        signal: Signal | None = None
         if entry is not None and order is not None and entry.owns(order):
-            self._signals[state.symbol] = (entry.signal, entry.costs)
             signal, costs = entry.signal, entry.costs
+        elif saved is not None and (saved.signal is None or saved.signal.direction is holding.direction):
+            signal, costs = saved.signal, saved.costs
         else:
-            signal, costs = None, self._costs(state)
+            saved, costs = None, self._costs(state, now)
+        state.plan_signal, state.plan_costs = signal, costs
         state.plan = ExitPlan(
             state.exits, state.market, holding.direction, entry_price=holding.entry_price,
             size=abs(holding.size), opened_at=holding.trip.opened_at if holding.trip else now,
             volatility=signal.volatility if signal else None, signal=signal, costs=costs,
-            state=self._saved_plans.pop(state.symbol, None),
+            state=saved.state if saved is not None else None,
         )  # fmt: skip
 
     def forget_position(self, symbol: str) -> None:
@@ -232,13 +238,10 @@ class Reports:
             state.view.position = PositionView(size=holding.size, entry_price=holding.entry_price, opened_at=opened_at)
         state.refresh_band()
 
-    def _costs(self, state: MarketState) -> CostEstimate:
-        settings, direction = self._floor.settings, self._floor.ledger.holding(state.symbol).direction
+    def _costs(self, state: MarketState, now: int) -> CostEstimate:
+        direction = self._floor.ledger.holding(state.symbol).direction
         assert direction is not None
-        return estimate_costs(
-            settings.costs, style=settings.entry.style, direction=direction, maker_fee=state.maker_fee,
-            taker_fee=state.taker_fee, quote=state.quote,
-        )  # fmt: skip
+        return self._floor.costs(state, direction, self._floor.next_class(now))
 
     def _reason(self, order: TrackedOrder) -> str:
         """Why a fill of this order came: a stop says which rule put it where it was."""
@@ -257,10 +260,20 @@ class Reports:
             self._floor.note("pnl_differs", text, now, fill.symbol)
         state = self._floor.markets[fill.symbol]
         if fill.kind is FillKind.FILL and fill.filled_at >= self._floor.started_at:
-            rate = state.maker_fee if fill.liquidity is Liquidity.MAKER else state.taker_fee
-            expected = round_money(fill.price * fill.size * rate)
-            detail = f"{fill.liquidity} fill {fill_key(*fill.key)} of {fill.symbol}"
-            self._floor.risk.on_fee(paid=fill.fee, expected=expected, now=now, detail=detail)
+            self._check_fee(state, fill, now)
+
+    def _check_fee(self, state: MarketState, fill: Fill, now: int) -> None:
+        """What the fill paid against what its class pays; a dearer one is what the next order is expected to pay."""
+        floor, fee_class = self._floor, class_of(fill, self._floor.fee_class)
+        known = state.fees.of(fee_class)
+        rate = known.maker if fill.liquidity is Liquidity.MAKER else known.taker
+        detail = f"{fee_class} {fill.liquidity} fill {fill_key(*fill.key)} of {fill.symbol}"
+        expected = round_money(fill.price * fill.size * rate)
+        floor.risk.on_fee(paid=fill.fee, expected=expected, now=now, detail=detail)
+        if state.fees.learn_from(fill, fee_class, floor.settings.risk.fee_tolerance):
+            fees = state.fees.of(fee_class)
+            text = f"maker {fees.maker:.6f}, taker {fees.taker:.6f} ({fee_class}), as a fill paid"
+            floor.note("fees", text, now, fill.symbol)
 
     def _tell_fill(self, booked: Booked, order: TrackedOrder | None, *, busted: bool = False) -> None:
         entry, fill, after = booked.entry, booked.entry.fill, booked.after
@@ -276,7 +289,7 @@ class Reports:
 
     def _tell_trip(self, symbol: str, trip: Trip, entry: BookedFill, now: int) -> None:
         net = trip.pnl + trip.funding - trip.fees
-        signal, _ = self._signals.pop(symbol, (None, None))
+        signal = self._floor.markets[symbol].plan_signal
         self._floor.tell(
             RoundTripClosed(
                 symbol=symbol, direction=trip.direction, size=trip.left, entry_price=trip.entry_price,

@@ -7,6 +7,7 @@ from decimal import Decimal
 import msgspec
 
 from flashscalper.model.amounts import ZERO
+from flashscalper.model.events import FeeClass
 from flashscalper.model.instants import SECOND_US
 from flashscalper.model.positions import PositionSide
 from flashscalper.model.records import SignalJudged
@@ -104,10 +105,11 @@ def _position_status(floor: Floor, state: MarketState) -> PositionStatus | None:
     unrealized = holding.unrealized(price)
     entry_fees = holding.trip.fees if holding.trip else ZERO
     stop = state.protection.stop
+    taker_fee = state.fees.of(floor.fee_class or FeeClass.PRO).taker
     return PositionStatus(
         direction=holding.direction, size=holding.size, entry_price=holding.entry_price,
         stop_price=stop.trigger_price if stop else None, target_price=state.plan.target_price if state.plan else None,
-        unrealized_pnl=unrealized, after_fees=unrealized - entry_fees - abs(holding.size) * price * state.taker_fee,
+        unrealized_pnl=unrealized, after_fees=unrealized - entry_fees - abs(holding.size) * price * taker_fee,
         opened_at=holding.trip.opened_at if holding.trip else 0, protection=state.protection.state,
     )  # fmt: skip
 
