@@ -15,9 +15,14 @@ NOTHING = TimePassed(AT)
 
 def _order(client_id: str) -> PlaceOrder:
     return PlaceOrder(
-        client_id=client_id, symbol="ETHUSDT", side=Side.BUY, type=OrderType.MARKET, size=Decimal(1), role=OrderRole.ENTRY,
+        client_id=client_id,
+        symbol="ETHUSDT",
+        side=Side.BUY,
+        type=OrderType.MARKET,
+        size=Decimal(1),
+        role=OrderRole.ENTRY,
         reason="x",
-    )  # fmt: skip
+    )
 
 
 def _step(client_id: str, after: str) -> OrderStateChanged:
@@ -26,11 +31,25 @@ def _step(client_id: str, after: str) -> OrderStateChanged:
 
 def _fill(key: str, *, fee: str, pnl: str, size_after: str, cash: str, busted: bool = False) -> FillBooked:
     return FillBooked(
-        fill_key=key, client_id="fs-a-1", order_id="1", symbol="ETHUSDT", side=Side.BUY, size=Decimal(1),
-        price=Decimal(100), fee=Decimal(fee), funding=Decimal("0.5"), realized_pnl=Decimal(pnl), size_after=Decimal(size_after),
-        entry_after=Decimal(100), cash_after=Decimal(cash), role=OrderRole.ENTRY, reason="x", liquidity="taker", filled_at=AT,
+        fill_key=key,
+        client_id="fs-a-1",
+        order_id="1",
+        symbol="ETHUSDT",
+        side=Side.BUY,
+        size=Decimal(1),
+        price=Decimal(100),
+        fee=Decimal(fee),
+        funding=Decimal("0.5"),
+        realized_pnl=Decimal(pnl),
+        size_after=Decimal(size_after),
+        entry_after=Decimal(100),
+        cash_after=Decimal(cash),
+        role=OrderRole.ENTRY,
+        reason="x",
+        liquidity="taker",
+        filled_at=AT,
         busted=busted,
-    )  # fmt: skip
+    )
 
 
 def test_an_order_counts_once_by_how_it_ended() -> None:
