@@ -21,7 +21,7 @@ import msgspec
 
 from flashscalper.cli.feeds import SYNTHETIC, open_recording, open_synthetic, parse_symbols
 from flashscalper.cli.live_view import LiveView, PlainView, View, ViewFrame
-from flashscalper.cli.outcome import ledger_matches, report_of, summary_of
+from flashscalper.cli.outcome import DemoOutcome, ledger_matches
 from flashscalper.cli.sim import check_seed
 from flashscalper.exchanges.paradex.client import ParadexClient
 from flashscalper.exchanges.paradex.settings import Environment, ParadexSettings
@@ -34,6 +34,7 @@ from flashscalper.runtime.artifacts import RunArtifacts
 from flashscalper.runtime.box import CHAIN_ID, Box, box_settings, open_box
 from flashscalper.runtime.clock import Clock, ScaledClock, VirtualClock
 from flashscalper.runtime.journal import Journal
+from flashscalper.runtime.latency import Durations
 from flashscalper.runtime.live import LiveDriver
 from flashscalper.runtime.lockstep import LockStep
 from flashscalper.runtime.server import ServerShell
@@ -120,15 +121,23 @@ class Demo:
             journal = stack.enter_context(Journal(artifacts.journal, metadata, durable=self.options.speed is not None))
             tape = stack.enter_context(Tape(artifacts.tape, metadata))
             drive = self._drive_sockets if self.options.speed else self._drive_lockstep
-            box, latency = drive(journal, tape)
+            box, trader = drive(journal, tape)
             matches = ledger_matches(self.tally, box.exchange.ledger_log(self.account), box.exchange.ledger(self.account))
-            summary = summary_of(self, artifacts, journal.hash(), latency, matches=matches)
+            outcome = self._outcome(trader.latency, journal.hash(), str(artifacts.folder), matches=matches)
         artifacts.write_config({"options": self.options, "profile": self.profile, "trading": self._trading})
         artifacts.write_trades(self.tally.booked, self.tally.round_trips)
         artifacts.write_klines(self.tally.klines)
-        artifacts.write_summary(summary)
-        artifacts.write_report(report_of(self, summary))
-        return summary
+        artifacts.write_summary(outcome.summary())
+        artifacts.write_report(outcome.report())
+        return outcome.summary()
+
+    def _outcome(self, latency: Durations, journal_hash: str, folder: str, *, matches: bool) -> DemoOutcome:
+        options = self.options
+        return DemoOutcome(
+            title=self.title, label=self.profile.label, feed=options.feed, seed=options.seed, seconds=options.seconds,
+            speed="max" if options.speed is None else str(options.speed), interval=options.interval, tally=self.tally,
+            latency=latency, ledger_matches=matches, journal_hash=journal_hash, folder=folder,
+        )  # fmt: skip
 
     # putting together
 

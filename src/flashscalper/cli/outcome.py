@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import msgspec
 
 from flashscalper.model.amounts import ZERO
-from flashscalper.runtime.artifacts import RunArtifacts
+from flashscalper.runtime.latency import Durations
 from flashscalper.runtime.report import ReportData, render_report
 from flashscalper.runtime.tally import Tally
-from flashscalper.runtime.trader import Trader
 from flashscalper.simulator.facts import LedgerState
-
-if TYPE_CHECKING:
-    from flashscalper.cli.demo import Demo
 
 
 def ledger_matches(tally: Tally, log: Sequence[tuple[str, LedgerState]], last: LedgerState) -> bool:
@@ -33,47 +31,60 @@ def ledger_matches(tally: Tally, log: Sequence[tuple[str, LedgerState]], last: L
     return {symbol: size for symbol, size, _ in last.positions if size} == tally.open_positions
 
 
-def summary_of(run: Demo, artifacts: RunArtifacts, journal_hash: str, trader: Trader, *, matches: bool) -> dict[str, Any]:
-    """The run in numbers; amounts as text, latency in wall milliseconds."""
-    options = run.options
-    return {
-        "mode": "demo",
-        "profile": run.profile.label,
-        "feed": options.feed,
-        "seed": options.seed,
-        "seconds": options.seconds,
-        "speed": "max" if options.speed is None else str(options.speed),
-        **run.tally.counts(),
-        "ledger_matches": matches,
-        "latency_ms": {"p50": trader.latency.percentile_ms(50), "p99": trader.latency.percentile_ms(99)},
-        "journal_hash": journal_hash,
-        "artifacts": str(artifacts.folder),
-    }
+class DemoOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    """A demo that is over."""
 
+    title: str
+    label: str
+    feed: str
+    seed: int
+    seconds: float
+    speed: str
+    interval: str
+    tally: Tally
+    latency: Durations
+    ledger_matches: bool
+    journal_hash: str
+    folder: str
 
-def report_of(run: Demo, summary: dict[str, Any]) -> str:
-    """The HTML report of a demo."""
-    tally = run.tally
-    net = tally.realized_pnl + tally.funding - tally.fees
-    figures = (
-        ("net PnL (USDC)", f"{net:+.4f}", _tone(net)),
-        ("realised PnL", f"{tally.realized_pnl:+.4f}", ""),
-        ("fees", f"{tally.fees:.4f}", ""),
-        ("round trips", str(len(tally.round_trips)), ""),
-        ("orders sent", str(summary["orders"]["sent"]), ""),
-        ("ledger equals the exchange's", "yes" if summary["ledger_matches"] else "NO", _tone_of(summary["ledger_matches"])),
-        ("tick to order p50 (ms)", _latency(summary["latency_ms"]["p50"]), ""),
-    )
-    klines = {symbol: tally.klines[symbol, run.options.interval] for symbol in _symbols(tally)}
-    return render_report(
-        ReportData(
-            title=run.title,
-            subtitle=f"{run.profile.label}. {run.options.seconds:.0f} market seconds.",
-            figures=figures,
-            klines={symbol: tuple(found) for symbol, found in klines.items()},
-            records=tuple(tally.records),
+    def summary(self) -> dict[str, Any]:
+        """The run in numbers; amounts as text, latency in wall milliseconds."""
+        return {
+            "mode": "demo",
+            "profile": self.label,
+            "feed": self.feed,
+            "seed": self.seed,
+            "seconds": self.seconds,
+            "speed": self.speed,
+            **self.tally.counts(),
+            "ledger_matches": self.ledger_matches,
+            "latency_ms": {"p50": self.latency.percentile_ms(50), "p99": self.latency.percentile_ms(99)},
+            "journal_hash": self.journal_hash,
+            "artifacts": self.folder,
+        }
+
+    def report(self) -> str:
+        """The HTML report."""
+        tally, matches = self.tally, self.ledger_matches
+        net = tally.realized_pnl + tally.funding - tally.fees
+        figures = (
+            ("net PnL (USDC)", f"{net:+.4f}", _tone(net)),
+            ("realised PnL", f"{tally.realized_pnl:+.4f}", ""),
+            ("fees", f"{tally.fees:.4f}", ""),
+            ("round trips", str(len(tally.round_trips)), ""),
+            ("fills", str(tally.fills), ""),
+            ("ledger equals the exchange's", "yes" if matches else "NO", "good" if matches else "bad"),
+            ("tick to order p50 (ms)", _latency(self.latency.percentile_ms(50)), ""),
         )
-    )
+        return render_report(
+            ReportData(
+                title=self.title,
+                subtitle=f"{self.label}. {self.seconds:.0f} market seconds.",
+                figures=figures,
+                klines={symbol: tuple(tally.klines[symbol, self.interval]) for symbol in _symbols(tally)},
+                records=tuple(tally.records),
+            )
+        )
 
 
 def _symbols(tally: Tally) -> list[str]:
@@ -84,10 +95,6 @@ def _symbols(tally: Tally) -> list[str]:
 
 def _tone(amount: Decimal) -> str:
     return "good" if amount > ZERO else "bad" if amount < ZERO else ""
-
-
-def _tone_of(good: object) -> str:
-    return "good" if good else "bad"
 
 
 def _latency(value: float | None) -> str:
