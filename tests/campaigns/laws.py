@@ -1,0 +1,372 @@
+"""What must hold, whatever the weather: looked at after every step, and once more when everything has come home.
+
+Truth is what the exchange holds and what lies on the wire, never what the engine believes; where both are compared they
+must be equal to the last digit.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from flashscalper.exchanges.base import HttpRequest, HttpResponse, Incoming, Outgoing, SendFrame
+from flashscalper.model.amounts import ZERO
+from flashscalper.model.events import ExchangeStatus
+from flashscalper.model.instants import SECOND_US
+from flashscalper.model.klines import Kline, Trade
+from flashscalper.model.orders import OrderStatus, OrderType, Side
+from flashscalper.trading.client_ids import is_ours
+from flashscalper.trading.engine import Engine
+from flashscalper.trading.orders import OrderState
+from flashscalper.trading.protection import ProtectionState
+from flashscalper.trading.risk import TradingState
+from flashscalper.trading.saved import read_back
+
+if TYPE_CHECKING:
+    from tests.campaigns.storm import World
+
+SLACK: Final = Decimal("1.03")
+"""Prices move between decision and fill; limits are meant in the prices of the decision."""
+WINDOW_US: Final = 6 * SECOND_US
+"""After this long an order that the exchange does not know can no longer arrive (receive window and clock error)."""
+
+
+class _Params(msgspec.Struct):
+    """As much of an order request as the laws look at."""
+
+    market: str = ""
+    side: str = ""
+    size: str = "0"
+    price: str = "0"
+    client_id: str = ""
+    id: str = ""
+    flags: tuple[str, ...] = ()
+
+
+class _Request(msgspec.Struct):
+    method: str
+    params: _Params
+    id: int
+
+
+class Placed(msgspec.Struct):
+    """An order that left us: what it may add, and when."""
+
+    symbol: str
+    buys: bool
+    size: Decimal
+    price: Decimal
+    adds: bool
+    sent_at: int
+    request: str
+    refused_login: bool = False
+
+
+class Laws:
+    """The laws of one world. Every broken one is an AssertionError that names it."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.foreign = False
+        self.busted = False
+        self.sent: dict[str, Placed] = {}
+        self._requests: dict[str, str] = {}
+        self._held: set[tuple[str, str]] = set()
+        self._fills_seen = 0
+        self.own: dict[str, Decimal] = {market.symbol: ZERO for market in world.markets}
+        self._naked: dict[str, int] = {}
+        self._unsafe: dict[str, int] = {}
+        self.naked_times: list[int] = []
+
+    # ---- lives ----
+
+    def begin_life(self) -> None:
+        """A new process: its connections and requests are numbered anew."""
+        self._requests.clear()
+
+    def end_life(self) -> None:
+        """What was durable stays durable; protection that the dead process had in mind is nobody's."""
+        self._held |= self._world.journal.held
+        self._unsafe.clear()
+
+    # ---- what leaves ----
+
+    def sending(self, item: Outgoing) -> None:
+        """One thing is about to leave the process."""
+        if isinstance(item, SendFrame):
+            if b'"method":"order.' in item.data and b"cancel_on_disconnect" not in item.data:
+                request = msgspec.json.decode(item.data, type=_Request)
+                self._order_leaves(request.method.removeprefix("order."), request.params, f"{item.conn}/{request.id}")
+        elif isinstance(item, HttpRequest) and "/v1/orders" in item.url and item.method != "GET":
+            verb = {"POST": "create", "PUT": "modify", "DELETE": "cancel"}[item.method]
+            params = msgspec.json.decode(item.body, type=_Params) if item.body else _Params()
+            self._order_leaves(verb, params, f"http/{item.id}")
+
+    def _order_leaves(self, verb: str, params: _Params, request: str) -> None:
+        if verb == "create":
+            self._create_leaves(params, request)
+            return
+        kind = "ModifyOrder" if verb == "modify" else "CancelOrder"
+        if params.client_id:
+            assert self._is_held(kind, params.client_id), f"{kind} {params.client_id} left before it was durable"
+        elif params.id and (order := self._world.exchange.order(self._world.account, params.id)) is not None:
+            assert self._is_held(kind, order.client_id), f"{kind} {order.client_id} left before it was durable"
+
+    def _is_held(self, kind: str, client_id: str) -> bool:
+        return (kind, client_id) in self._world.journal.held or (kind, client_id) in self._held
+
+    def _create_leaves(self, params: _Params, request: str) -> None:
+        client_id = params.client_id
+        assert is_ours(client_id), f"an order without our prefix: {client_id!r}"
+        assert self._is_held("PlaceOrder", client_id), f"{client_id} left before it was durable"
+        before = self.sent.get(client_id)
+        assert before is None or before.refused_login, f"{client_id} was sent twice"
+        placed = Placed(
+            symbol=self._world.symbol_of[params.market], buys=params.side == "BUY", size=Decimal(params.size),
+            price=Decimal(params.price), adds="REDUCE_ONLY" not in params.flags, sent_at=self._world.now, request=request,
+        )  # fmt: skip
+        assert placed.size > ZERO
+        self._requests[request] = client_id
+        if placed.adds:
+            self._risk_leaves(client_id, placed)
+        self.sent[client_id] = placed
+
+    def _risk_leaves(self, client_id: str, placed: Placed) -> None:
+        """An order that adds risk: only when ACTIVE, one per market, and never beyond the limits."""
+        floor = self._world.engine._floor
+        assert floor.risk.state is TradingState.ACTIVE, f"{client_id} left while {floor.risk.reasons}"
+        assert self._world.exchange.status is not None
+        others = [one for one, order in self.sent.items() if order.symbol == placed.symbol and self._may_add(one, order)]
+        assert not others, f"{client_id} left while {others} may still fill"
+        held = self._own_sizes()
+        if self.foreign or self.busted:
+            return
+        assert held[placed.symbol] == ZERO or self._same_way(held[placed.symbol], placed), f"{client_id} against a position"
+        limits = self._world.setup.trading.risk
+        worst = {symbol: abs(size) * self._price(symbol) for symbol, size in held.items()}
+        for one, order in [*self.sent.items(), (client_id, placed)]:
+            if one == client_id or self._may_add(one, order):
+                worst[order.symbol] += order.size * order.price
+        position, account = limits.max_position_notional, limits.max_account_notional
+        assert position is None or worst[placed.symbol] <= position * SLACK, f"exposure {worst} after {client_id}"
+        assert account is None or sum(worst.values()) <= account * SLACK, f"exposure {worst} after {client_id}"
+
+    def _same_way(self, held: Decimal, placed: Placed) -> bool:
+        return (held > ZERO) is placed.buys
+
+    def _may_add(self, client_id: str, order: Placed) -> bool:
+        """Whether it may still add to the position, as far as the exchange and the wire can tell."""
+        if not order.adds:
+            return False
+        known = self._exchange_order(client_id)
+        if known is not None:
+            return bool(known.status is not OrderStatus.CLOSED)
+        return order.request != "" and self._world.now < order.sent_at + WINDOW_US and not self._is_refused(client_id)
+
+    def _is_refused(self, client_id: str) -> bool:
+        order = self._world.engine._floor.orders.get(client_id)
+        return order is not None and order.state in (OrderState.REJECTED, OrderState.UNSENT)
+
+    def _exchange_order(self, client_id: str) -> Any:
+        if not self._world.known:
+            return None
+        for order in self._account.orders.values():
+            if order.request.client_id == client_id:
+                return order
+        return None
+
+    @property
+    def _account(self) -> Any:
+        return self._world.exchange._state.accounts[self._world.account]
+
+    def _price(self, symbol: str) -> Decimal:
+        return self._world.exchange.summary(symbol).mark or ZERO
+
+    # ---- what comes ----
+
+    def answered(self, message: Incoming) -> None:
+        """A refused login proves that the order did nothing: it may be sent once more."""
+        request = ""
+        if isinstance(message, HttpResponse) and message.status == 401:
+            request = f"http/{message.id}"
+        elif (data := getattr(message, "data", b"")) and b'"error"' in data and b'"code":40' in data:
+            answer = msgspec.json.decode(data)
+            request = f"{getattr(message, 'conn', '')}/{answer.get('id')}"
+        client_id = self._requests.get(request)
+        if client_id is not None:
+            self.sent[client_id].refused_login = True
+
+    # ---- after every step ----
+
+    def look(self) -> None:
+        """After one step."""
+        if not self._world.known:
+            return
+        self._own_sizes()
+        for symbol, own in self.own.items():
+            self._watch_naked(symbol, own)
+        if self._world.trader is not None:
+            self._watch_engine()
+
+    def _own_sizes(self) -> dict[str, Decimal]:
+        """Our own position by our own orders' fills, whatever anybody else did."""
+        if not self._world.known:
+            return self.own
+        fills = self._account.fills
+        if self.busted:
+            gone = {str(one[0]) for one in self._account.busts}
+            self.own = dict.fromkeys(self.own, ZERO)
+            for fill in fills:
+                if is_ours(fill.client_id) and fill.id not in gone:
+                    self.own[fill.symbol] += fill.size * fill.side.sign
+        else:
+            for fill in fills[self._fills_seen :]:
+                if is_ours(fill.client_id):
+                    self.own[fill.symbol] += fill.size * fill.side.sign
+            self._fills_seen = len(fills)
+        return self.own
+
+    def _watch_naked(self, symbol: str, own: Decimal) -> None:
+        """How long the exchange held a position of ours without a confirmed stop for all of it, since the last fault."""
+        world = self._world
+        net = self._account.ledger.size_of(symbol)
+        size = min(abs(own), abs(net)) if own and net and (own > ZERO) is (net > ZERO) else ZERO
+        if size == ZERO or world.exchange.status is not ExchangeStatus.OK or self._covered(symbol, own) >= size:
+            since = self._naked.pop(symbol, None)
+            if since is not None:
+                self.naked_times.append(world.now - since)
+            return
+        since = self._naked.setdefault(symbol, world.now)
+        naked_us = world.now - max(since, world.last_fault_at)
+        limit_us = int(world.setup.naked_limit_s * SECOND_US)
+        assert naked_us <= limit_us, f"{symbol}: {size} naked for {naked_us / SECOND_US} s without a fault"
+
+    def _covered(self, symbol: str, own: Decimal) -> Decimal:
+        side = Side.SELL if own > ZERO else Side.BUY
+        stops = (
+            order.listing.size(order.left)
+            for order in self._account.live.values()
+            if order.listing.symbol == symbol and order.request.type is OrderType.STOP_MARKET
+            and order.reduce_only and order.side is side and order.status is not OrderStatus.NEW
+        )  # fmt: skip
+        return max(stops, default=ZERO)
+
+    def _watch_engine(self) -> None:
+        """The engine itself never believes a position unprotected for longer than its limit while orders can be sent."""
+        world, floor = self._world, self._world.engine._floor
+        limit_us = int(world.setup.trading.protection.naked_limit_s * SECOND_US) + 50_000
+        for symbol, state in floor.markets.items():
+            unsafe = state.protection.state in (ProtectionState.NAKED, ProtectionState.STOP_SENT)
+            if not unsafe or not floor.can_send or not floor.own_size(symbol):
+                self._unsafe.pop(symbol, None)
+                continue
+            since = self._unsafe.setdefault(symbol, world.now)
+            assert world.now - since <= limit_us, f"{symbol}: {state.protection.state} for {world.now - since} us"
+
+    # ---- when everything has come home ----
+
+    def at_rest(self) -> bool:
+        """Flat, nothing of ours lives at the exchange, and the engine knows it."""
+        world = self._world
+        if world.trader is None or not world.known or any(self._own_sizes().values()):
+            return False
+        if any(is_ours(order.request.client_id) for order in self._account.live.values()):
+            return False
+        floor = world.engine._floor
+        return not floor.orders.all_active() and not any(floor.ledger.holding(symbol).size for symbol in self.own)
+
+    def at_the_end(self) -> None:
+        """Nothing was lost, doubled, invented or left behind."""
+        world = self._world
+        assert world.trader is not None
+        if not world.known:
+            assert not self.sent, "orders were sent for an account that does not exist"
+            return
+        self._orders_agree()
+        self._fills_agree()
+        self._positions_agree()
+        self._klines_agree()
+        self._journal_agrees()
+
+    def _orders_agree(self) -> None:
+        theirs = [order for order in self._account.orders.values() if is_ours(order.request.client_id)]
+        ids = Counter(order.request.client_id for order in theirs)
+        doubled = [client_id for client_id, count in ids.items() if count > 1]
+        assert not doubled, f"the exchange has {doubled} more than once"
+        strangers = set(ids) - set(self.sent)
+        assert not strangers, f"orders that never left us: {strangers}"
+        live = [order.request.client_id for order in theirs if order.status is not OrderStatus.CLOSED]
+        assert not live, f"still live at the exchange: {live}"
+        floor = self._world.engine._floor
+        active = [(order.client_id, order.state, order.owed) for order in floor.orders.all_active()]
+        assert not active, f"the engine still waits for {active}"
+        for order in theirs:
+            ours = floor.orders.get(order.request.client_id)
+            if ours is None:
+                continue
+            gone = ours.state in (OrderState.DEAD, OrderState.UNSENT, OrderState.REJECTED)
+            assert not gone, f"{ours.client_id} is {ours.state} for us and exists at the exchange"
+
+    def _fills_agree(self) -> None:
+        floor = self._world.engine._floor
+        gone = {str(one[0]) for one in self._account.busts}
+        theirs = Counter(
+            (fill.symbol, fill.id, fill.size, fill.price, fill.fee)
+            for fill in self._account.fills
+            if is_ours(fill.client_id) and fill.id not in gone
+        )
+        ours = Counter(
+            (symbol, one.fill.id, one.fill.size, one.fill.price, one.fill.fee)
+            for symbol in self.own
+            for one in floor.ledger.position(symbol).fills
+            if not one.foreign
+        )
+        assert ours == theirs, f"fills differ: missing {theirs - ours}, invented {ours - theirs}"
+
+    def _positions_agree(self) -> None:
+        floor, ledger = self._world.engine._floor, self._world.exchange.ledger(self._world.account)
+        held = {symbol: size for symbol, size, _ in ledger.positions if size}
+        for symbol in self.own:
+            fold, foreign = floor.ledger.holding(symbol).size, floor.foreign.get(symbol, ZERO)
+            assert fold + foreign == held.get(symbol, ZERO), f"{symbol}: {fold} and {foreign} foreign, exchange {held}"
+            assert self.foreign or self.busted or fold == ZERO, f"{symbol}: {fold} was not brought home"
+        if not self.foreign and not self.busted:
+            assert not held, f"left behind: {held}"
+            assert floor.ledger.cash == ledger.cash, f"cash {floor.ledger.cash}, exchange {ledger.cash}"
+
+    def _klines_agree(self) -> None:
+        """Every closed kline that calls itself complete holds exactly the trades of its time."""
+        trades: dict[str, list[Trade]] = {symbol: [] for symbol in self.own}
+        for trade in self._world.feed.trades:
+            trades[trade.symbol].append(trade)
+        for symbol, state in self._world.engine._floor.markets.items():
+            if state.builder is None:
+                continue
+            for interval in state.builder.intervals:
+                for kline in state.builder.get_klines(interval):
+                    if kline.complete:
+                        _check_kline(kline, trades[symbol])
+
+    def _journal_agrees(self) -> None:
+        """Whoever read the journal now would know the same."""
+        engine = self._world.engine
+        saved = read_back(self._world.journal.entries())
+        assert saved is not None
+        told = sorted(one.fill.id for one in saved.fills)
+        known = sorted(one.fill.id for symbol in self.own for one in engine._floor.ledger.position(symbol).fills)
+        assert told == known, "the journal tells other fills than the engine knows"
+
+
+def _check_kline(kline: Kline, trades: list[Trade]) -> None:
+    inside = [trade for trade in trades if kline.open_at <= trade.traded_at < kline.close_at]
+    assert kline.trade_count == len(inside), f"{kline} is said to be complete; there were {len(inside)} trades"
+    if inside:
+        high, low = max(trade.price for trade in inside), min(trade.price for trade in inside)
+        assert (kline.open, kline.close) == (inside[0].price, inside[-1].price), str(kline)
+        assert (kline.high, kline.low) == (high, low), str(kline)
+
+
+__all__ = ["Engine", "Laws", "Placed"]
