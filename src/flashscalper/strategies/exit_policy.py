@@ -160,12 +160,15 @@ class ExitPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     replaces the distance, not the floor. The resting stop follows break-even and trailing in steps of `ratchet_step` R,
     one step behind the software exits, so that a climbing price does not become a stream of modifications.
     `stop_grace_s` is how long the exchange's stop may take to act on a mark beyond it before we close ourselves.
-    `demonstration` lets the floor lie inside the costs (a show of many quick trades): never for money.
+    A stop of so many percent that lies inside the costs is refused as soon as the costs are known, unless `widen_stop` says
+    that the floor may decide instead. `demonstration` lets the floor lie inside the costs (a show of many quick trades):
+    never for money.
     """
 
     stop: Distance = Distance(DistanceMode.ATR, 1.5)
     stop_floor_costs: float = 1.5
     stop_floor_ticks: int = 3
+    widen_stop: bool = False
     target: Distance | None = Distance(DistanceMode.R, 2.0)
     partial: PartialProfit | None = None
     trailing: Trailing | None = None
@@ -199,7 +202,8 @@ class ExitPolicy(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             if rule is not None:
                 rule.validate(f"{field}.{name}")
         self._check_order(field)
-        if costs is not None and self.stop.mode is DistanceMode.PERCENT and self.stop.value / 100 <= costs:
+        fixed = self.stop.mode is DistanceMode.PERCENT and not (self.widen_stop or self.demonstration)
+        if costs is not None and fixed and self.stop.value / 100 <= costs:
             raise ConfigError(
                 f"{field}.stop.value", self.stop.value, f"more than the round-trip costs of {costs * 100:.4g} %"
             )

@@ -71,6 +71,7 @@ CLASSIC: Final = Profile(
         stale=Stale(after_s=300, progress=percent(0.02)),
         max_hold_s=300,
         stop_floor_costs=1.0,
+        widen_stop=True,
     ),
 )  # fmt: skip
 
