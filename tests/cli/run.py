@@ -14,15 +14,24 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def flashscalper(*arguments: str, home: Path, timeout_s: float = 110.0) -> subprocess.CompletedProcess[str]:
     """Run a verb to its end; the environment has nothing but a path and an empty home."""
+    with start(*arguments, home=home) as process:
+        try:
+            output, error = process.communicate(timeout=timeout_s)
+        finally:
+            process.kill()
+    return subprocess.CompletedProcess(process.args, process.returncode, output, error)
+
+
+def start(*arguments: str, home: Path) -> subprocess.Popen[str]:
+    """Start a verb and leave it running; the environment has nothing but a path and an empty home."""
     environment = {"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8", "NO_COLOR": "1"}
-    return subprocess.run(
+    return subprocess.Popen(
         [sys.executable, "-m", "flashscalper", *arguments],
         cwd=home,
         env=environment,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
-        timeout=timeout_s,
     )
 
 

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import csv
 import json
+import signal
+import time
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 import pytest
 
 from flashscalper.runtime.journal import journal_hash
-from tests.cli.run import demo, flashscalper
+from tests.cli.run import demo, flashscalper, start
 from tests.shared import shared_data
 
 RECORDING = "ethusdt_perp_20240808.jsonl.gz"
@@ -68,6 +70,22 @@ def test_over_real_sockets_at_ten_times_the_speed_the_ledger_matches(tmp_path: P
     assert summary["open_positions"] == {}
     assert summary["round_trips"] >= 1
     assert summary["trades"] > 500
+
+
+@pytest.mark.parametrize("speed", ["10", "max"])
+def test_ctrl_c_ends_the_demo_in_good_order(speed: str, tmp_path: Path) -> None:
+    with start(
+        "demo", "--json", "--speed", speed, "--seconds", "6000", "--markets", "BTCUSDT,ETHUSDT", home=tmp_path
+    ) as run:
+        time.sleep(6)  # well inside the run: there is nothing to wait for from outside
+        run.send_signal(signal.SIGINT)
+        output, error = run.communicate(timeout=60)
+    assert (run.returncode, error) == (0, "")
+    summary = json.loads(output)
+    assert summary["interrupted"] is True
+    assert summary["ledger_matches"] is True
+    assert summary["open_positions"] == {}
+    assert (tmp_path / summary["artifacts"] / "report.html").is_file()
 
 
 @pytest.mark.verify

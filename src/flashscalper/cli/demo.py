@@ -20,6 +20,7 @@ from typing import Any, Final
 import msgspec
 
 from flashscalper.cli.feeds import SYNTHETIC, open_recording, open_synthetic, parse_symbols
+from flashscalper.cli.interrupt import Interrupt
 from flashscalper.cli.live_view import LiveView, PlainView, View, ViewFrame
 from flashscalper.cli.outcome import DemoOutcome, ledger_matches
 from flashscalper.cli.sim import check_seed
@@ -101,7 +102,11 @@ class DemoOptions(msgspec.Struct, frozen=True, kw_only=True):
 class Demo:
     """One demo run, put together. `view` shows it while it runs."""
 
-    def __init__(self, options: DemoOptions, feed: Feed, started_at: int, view: View) -> None:
+    def __init__(
+        self, options: DemoOptions, feed: Feed, started_at: int, view: View, interrupt: Interrupt | None = None
+    ) -> None:
+        """`interrupt` ends the run early, in good order: no entries any more, positions closed, report written."""
+        self._interrupt = interrupt or Interrupt()
         self.options = options
         self.started_at = started_at
         self.ends_at = started_at + round(options.seconds * SECOND_US)
@@ -135,8 +140,8 @@ class Demo:
         options = self.options
         return DemoOutcome(
             title=self.title, label=self.profile.label, feed=options.feed, seed=options.seed, seconds=options.seconds,
-            speed="max" if options.speed is None else str(options.speed), interval=options.interval, tally=self.tally,
-            latency=latency, ledger_matches=matches, journal_hash=journal_hash, folder=folder,
+            speed="max" if options.speed is None else str(options.speed), interval=options.interval, tally=self.tally, latency=latency,
+            interrupted=self._interrupt.asked, ledger_matches=matches, journal_hash=journal_hash, folder=folder,
         )  # fmt: skip
 
     # putting together
@@ -179,7 +184,7 @@ class Demo:
         dice = Random(f"latency/{self.options.seed}")  # noqa: S311 - simulated latency, not secrets
         lockstep = LockStep(trader, box.server, box.pump, LatencyModel(dice), clock)
         lockstep.start()
-        while clock.now() < self.ends_at:
+        while clock.now() < self.ends_at and not self._interrupt.asked:
             lockstep.run_until(min(clock.now() + VIEW_EVERY_US, self.ends_at))
             self._show(clock.now(), trader)
         lockstep.tell(OperatorAsked(OperatorAction.STOP, END_OF_RUN))
@@ -201,7 +206,7 @@ class Demo:
             async with LiveDriver(trader, clock) as driver:
                 painter = asyncio.create_task(self._paint(clock, trader))
                 try:
-                    await driver.wait(lambda: False, timeout_s=clock.wait_s(self.ends_at))
+                    await driver.wait(lambda: self._interrupt.asked, timeout_s=clock.wait_s(self.ends_at))
                     driver.tell(OperatorAsked(OperatorAction.STOP, END_OF_RUN))
                     await driver.wait(self._at_rest, timeout_s=CLOSING_LIMIT_S / speed + 5)
                 finally:
@@ -245,8 +250,9 @@ def demo(options: DemoOptions) -> int:
         recording = open_recording(options.feed, symbols=options.symbols)
         feed, started_at = recording, recording.start_at - LEAD_US
     view = _view_for(options)
-    run = Demo(options, feed, started_at, view)
-    with view:
+    interrupt = Interrupt()
+    run = Demo(options, feed, started_at, view, interrupt)
+    with interrupt, view:
         artifacts = RunArtifacts(_run_id(options), options.runs)
         summary = run.run(artifacts)
     if options.json:

@@ -43,6 +43,7 @@ class DemoOutcome(msgspec.Struct, frozen=True, kw_only=True):
     interval: str
     tally: Tally
     latency: Durations
+    interrupted: bool
     ledger_matches: bool
     journal_hash: str
     folder: str
@@ -56,6 +57,7 @@ class DemoOutcome(msgspec.Struct, frozen=True, kw_only=True):
             "seed": self.seed,
             "seconds": self.seconds,
             "speed": self.speed,
+            "interrupted": self.interrupted,
             **self.tally.counts(),
             "ledger_matches": self.ledger_matches,
             "latency_ms": {"p50": self.latency.percentile_ms(50), "p99": self.latency.percentile_ms(99)},
