@@ -140,8 +140,9 @@ class Demo:
         options = self.options
         return DemoOutcome(
             title=self.title, label=self.profile.label, feed=options.feed, seed=options.seed, seconds=options.seconds,
-            speed="max" if options.speed is None else str(options.speed), interval=options.interval, tally=self.tally, latency=latency,
-            interrupted=self._interrupt.asked, ledger_matches=matches, journal_hash=journal_hash, folder=folder,
+            speed="max" if options.speed is None else str(options.speed), interval=options.interval,
+            tally=self.tally, latency=latency, interrupted=self._interrupt.asked, ledger_matches=matches,
+            journal_hash=journal_hash, folder=folder,
         )  # fmt: skip
 
     # putting together
