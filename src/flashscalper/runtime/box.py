@@ -10,7 +10,9 @@ from typing import Final, NamedTuple
 from flashscalper.exchanges.paradex.signing import CurveVerifier, Verifier
 from flashscalper.model.secrets import Secret
 from flashscalper.runtime.pump import FeedPump
+from flashscalper.simulator.control import ControlledServer
 from flashscalper.simulator.exchange import Exchange
+from flashscalper.simulator.faults import FaultyServer
 from flashscalper.simulator.feeds.base import Feed
 from flashscalper.simulator.paradex_server.server import ParadexServer
 from flashscalper.simulator.paradex_server.settings import ServerSettings
@@ -28,6 +30,14 @@ class Box(NamedTuple):
     pump: FeedPump
 
 
+class Front(NamedTuple):
+    """A box with its faults and its back door: `server` is what a shell serves, `pump` what it releases the feed with."""
+
+    server: ControlledServer
+    faults: FaultyServer
+    pump: FeedPump
+
+
 def box_settings(*, seed: int, base_url: str, balance: Decimal, verifier: Verifier | None = None) -> ServerSettings:
     """Server settings of a box; its token secret follows from the seed, which is fine for an exchange without money."""
     secret = Secret(hashlib.sha256(f"token/{seed}".encode()).hexdigest())
@@ -42,3 +52,10 @@ def open_box(feed: Feed, settings: ServerSettings, *, seed: int, started_at: int
     dice = Random(f"server/{seed}")  # noqa: S311 - node ids and the like, not secrets
     server = ParadexServer(exchange, settings, dice, started_at)
     return Box(exchange, server, FeedPump(feed, exchange, server))
+
+
+def open_front(box: Box, feed: Feed, *, seed: int, token: Secret | None = None) -> Front:
+    """Faults and the back door before a box, whose own pump is then not used. Without a token the door stays shut."""
+    faults = FaultyServer(box.server, Random(f"faults/{seed}"))  # noqa: S311 - which messages are hit, not secrets
+    server = ControlledServer(faults, box.exchange, token or Secret(""))
+    return Front(server, faults, FeedPump(feed, box.exchange, server))

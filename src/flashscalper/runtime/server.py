@@ -139,6 +139,11 @@ class ServerShell:
         self._port = runner.addresses[0][1]
         self._after_machine()
 
+    def wake(self) -> None:
+        """Somebody asked something of the machine, or fed it, without the shell: send what it says and look at the time."""
+        if self._runner is not None:
+            self._after_machine()
+
     async def wait(self) -> None:
         """Until `close`; raises what went wrong in the machine, if anything did."""
         if self._ended is not None:

@@ -7,10 +7,14 @@ One path for everything that comes in: let it do its work, then publish what the
 from __future__ import annotations
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any, Final, cast
 from urllib.parse import parse_qsl
 
+from msgspec.structs import replace
+
 from flashscalper.exchanges.paradex.sbe_schema import SCHEMA_ID, VERSIONS
+from flashscalper.exchanges.paradex.signing import AccountClasses, account_address
 from flashscalper.model.dice import Dice
 from flashscalper.model.errors import ExchangeError
 from flashscalper.model.events import ExchangeStatus
@@ -117,6 +121,19 @@ class ParadexServer:
         return min((at for part in parts if (at := part()) is not None), default=None)
 
     # --- for whoever runs the simulation ----------------------------------------------------------------------------------
+
+    def announce(self, base_url: str) -> None:
+        """Where the server can be reached, for `/system/config`; known only when a free port was taken."""
+        self._context.settings = replace(self._context.settings, base_url=base_url)
+
+    def enroll(self, public_key: str, ethereum: str, balance: Decimal, now: int) -> str:
+        """Onboard the account of a key without a request, with that much USDC; its address."""
+        settings = self._context.settings
+        address = account_address(public_key, AccountClasses(settings.account_hash, settings.proxy_hash))
+        if self._context.members.add(address, public_key, ethereum, now):
+            self.exchange.open_account(address, balance, now)
+            self._run_due(now)
+        return address
 
     def set_status(self, status: ExchangeStatus, now: int) -> None:
         """Change the system mode."""
