@@ -66,8 +66,10 @@ class _SwingSide:
     def push(self, close: float, place: int, rsi: float, reach: int) -> float:
         """Signed strength of the divergence that this close confirms, or 0; `place` and `rsi` are those of its swing."""
         swing = self._finder.push(close)
-        if swing is None:
-            return 0.0
+        return 0.0 if swing is None else self.confirm(swing, place, rsi, reach)
+
+    def confirm(self, swing: float, place: int, rsi: float, reach: int) -> float:
+        """The same for a swing that somebody else found."""
         before, self._last = self._last, (place, swing, rsi)
         if before is None or place - before[0] > reach:
             return 0.0

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from flashscalper.indicators.averages import EMA
-from flashscalper.indicators.base import Indicator
-from flashscalper.indicators.divergence import ClassicDivergence, Divergence
-from flashscalper.indicators.oscillators import MACD, ROC, RSI, Stochastic, WilliamsR
-from flashscalper.indicators.patterns import CandlePatterns, Pattern
-from flashscalper.indicators.ranges import ATR, Bollinger
-from flashscalper.indicators.swings import SwingLevels
+from typing import cast
+
+from flashscalper.indicators.fused import Fused
+from flashscalper.indicators.machines import VALUES, Machines
+from flashscalper.indicators.patterns import Pattern
 from flashscalper.indicators.trend import Trend as TrendMachine
-from flashscalper.indicators.trend import TrendStrength
-from flashscalper.indicators.volumes import VolumeRatio
 from flashscalper.model.instants import DAY_US, HOUR_US
 from flashscalper.model.klines import Kline
 from flashscalper.model.positions import PositionSide
@@ -31,26 +27,7 @@ class Instruments:
         self.warmup = warmup_klines(of)
         self.seen = 0
         self._kline: Kline | None = None
-        self._histogram_before: float | None = None
-        self._averages = [EMA(period, classic=of.classic) for period in (of.ema_fast, of.ema_mid, of.ema_slow)]
-        self._rsi = RSI(of.rsi, classic=of.classic)
-        self._macd = MACD(of.macd_fast, of.macd_slow, of.macd_signal, classic=of.classic)
-        self._atr = ATR(of.atr, classic=of.classic)
-        self._momentum = ROC(of.momentum)
-        self._roc = ROC(of.roc)
-        self._volume = VolumeRatio(of.volume_recent, of.volume_usual, classic=of.classic)
-        self._trend = TrendMachine(of.trend_fast, of.trend_slow)
-        self._strength = TrendStrength(of.trend_slow, classic=of.classic)
-        self._bands = Bollinger(of.bollinger)
-        self._stochastic = Stochastic(of.stochastic)
-        self._williams = WilliamsR(of.williams)
-        self._patterns = CandlePatterns(classic=of.classic)
-        self._levels = SwingLevels(of.levels, 1 if of.classic else of.swing_wing, classic=of.classic)
-        self._divergence = _divergence(of)
-        self._machines: tuple[Indicator, ...] = (
-            *self._averages, self._rsi, self._atr, self._momentum, self._roc, self._volume, self._trend, self._strength,
-            self._bands, self._stochastic, self._williams, self._patterns, self._levels, self._divergence,
-        )  # fmt: skip
+        self._set: Machines | Fused = Machines(of)
         self._bounce = Bounce()
         self._higher = {interval: TrendMachine(of.trend_fast, of.trend_slow) for interval in settings.filters.confirm}
 
@@ -64,87 +41,62 @@ class Instruments:
         """Take the next closed kline of the main interval."""
         self.seen += 1
         self._kline = kline
-        self._histogram_before = self._macd.histogram
-        self._macd.update(kline)
-        for machine in self._machines:
-            machine.update(kline)
+        now = self._set
+        now.update(kline)
+        if isinstance(now, Machines) and now.full and not now.of.classic:
+            self._set = Fused(now)
         self._watch_bounce(kline)
 
     def readings(self) -> Readings | None:
         """The values after the last kline; None while any is missing or fewer than `warmup` klines were seen."""
-        kline, values = self._kline, self._values()
-        known = {name: value for name, value in values.items() if value is not None}
-        if kline is None or self.seen < self.warmup or len(known) < len(values):
+        kline = self._kline
+        if kline is None or self.seen < self.warmup:
             return None
+        if isinstance(self._set, Machines) and any(getattr(self._set, name) is None for name in VALUES):
+            return None
+        now = cast("Fused", self._set)  # machines that all speak have the same numbers by the same names
         return Readings(
             close=kline.close,
-            rsi=known["rsi"],
-            momentum=known["momentum"],
-            volume_ratio=known["volume_ratio"],
-            trend=_TRENDS[known["trend"]],
-            trend_strength=known["trend_strength"],
-            ema_fast=known["ema_fast"],
-            ema_mid=known["ema_mid"],
-            ema_slow=known["ema_slow"],
-            macd_hist=known["macd_hist"],
-            macd_hist_before=self._histogram_before,
-            atr=known["atr"],
-            percent_b=known["percent_b"],
-            stoch_k=known["stoch_k"],
-            stoch_d=known["stoch_d"],
-            roc=known["roc"],
-            williams_r=known["williams_r"],
-            pattern=self._patterns.pattern or "",
-            pattern_side=_side(self._patterns.value),
+            rsi=now.rsi,
+            momentum=now.momentum,
+            volume_ratio=now.volume_ratio,
+            trend=_TRENDS[now.trend],
+            trend_strength=now.trend_strength,
+            ema_fast=now.ema_fast,
+            ema_mid=now.ema_mid,
+            ema_slow=now.ema_slow,
+            macd_hist=now.macd_hist,
+            macd_hist_before=now.macd_hist_before,
+            atr=now.atr,
+            percent_b=now.percent_b,
+            stoch_k=now.stoch_k,
+            stoch_d=now.stoch_d,
+            roc=now.roc,
+            williams_r=now.williams_r,
+            pattern=now.pattern or "",
+            pattern_side=_side(now.pattern.sign) if now.pattern else None,
             bounce_points=self._bounce.points,
             bounce_side=self._bounce.side,
-            divergence_side=_side(known["divergence"]),
-            divergence_strength=abs(known["divergence"]),
-            support=self._levels.support,
-            resistance=self._levels.resistance,
+            divergence_side=_side(now.divergence),
+            divergence_strength=abs(now.divergence),
+            support=now.support,
+            resistance=now.resistance,
             higher=tuple((interval, _named(machine.value)) for interval, machine in self._higher.items()),
             hour=kline.close_at % DAY_US // HOUR_US,
         )
 
-    def _values(self) -> dict[str, float | None]:
-        """Every number that a reading cannot do without."""
-        fast, mid, slow = (average.value for average in self._averages)
-        return {
-            "rsi": self._rsi.value,
-            "momentum": self._momentum.value,
-            "volume_ratio": self._volume.value,
-            "trend": self._trend.value,
-            "trend_strength": self._strength.value,
-            "ema_fast": fast,
-            "ema_mid": mid,
-            "ema_slow": slow,
-            "macd_hist": self._macd.histogram,
-            "atr": self._atr.value,
-            "percent_b": self._bands.percent_b,
-            "stoch_k": self._stochastic.value,
-            "stoch_d": self._stochastic.d,
-            "roc": self._roc.value,
-            "williams_r": self._williams.value,
-            "divergence": self._divergence.value,
-        }
-
     def _watch_bounce(self, kline: Kline) -> None:
         """The bounce looks at oscillators as they stand after the kline; before they are warm nothing is stretched."""
-        rsi, stoch_k, williams_r = self._rsi.value, self._stochastic.value, self._williams.value
-        engulfing = _side(self._patterns.value) if self._patterns.pattern in _ENGULFING else None
+        now = self._set
+        rsi, stoch_k, williams_r = now.rsi, now.stoch_k, now.williams_r
+        pattern = now.pattern
         self._bounce.update(
             kline,
             rsi=50.0 if rsi is None else rsi,
             stoch_k=50.0 if stoch_k is None else stoch_k,
             williams_r=-50.0 if williams_r is None else williams_r,
-            engulfing=engulfing,
+            engulfing=_side(pattern.sign) if pattern in _ENGULFING else None,
         )
-
-
-def _divergence(of: IndicatorParameters) -> Divergence | ClassicDivergence:
-    if of.classic:
-        return ClassicDivergence(of.divergence, of.rsi)
-    return Divergence(of.rsi, of.swing_wing, of.divergence_reach, of.divergence_hold)
 
 
 def _side(sign: float | None) -> PositionSide | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from operator import attrgetter
 
 import msgspec
 
@@ -19,7 +20,10 @@ class Trend(StrEnum):
     @property
     def direction(self) -> PositionSide | None:
         """The side that the trend favours."""
-        return {Trend.UP: PositionSide.LONG, Trend.DOWN: PositionSide.SHORT}.get(self)
+        return _DIRECTIONS[self]
+
+
+_DIRECTIONS = {Trend.UP: PositionSide.LONG, Trend.DOWN: PositionSide.SHORT, Trend.SIDEWAYS: None}
 
 
 class Readings(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,12 +78,15 @@ class Readings(msgspec.Struct, frozen=True, kw_only=True):
 
     def numbers(self) -> tuple[tuple[str, float], ...]:
         """The values by name, for the journal."""
-        levels = {"support": self.support, "resistance": self.resistance}
-        values = {name: getattr(self, name) for name in _NUMBERS} | {k: v for k, v in levels.items() if v is not None}
-        return tuple((name, float(value)) for name, value in values.items())
+        levels = (("support", self.support), ("resistance", self.resistance))
+        return (
+            *zip(_NUMBERS, _numbers_of(self), strict=True),
+            *((name, level) for name, level in levels if level is not None),
+        )
 
 
 _NUMBERS = (
     "close", "rsi", "momentum", "volume_ratio", "trend_strength", "ema_fast", "ema_mid", "ema_slow", "macd_hist", "atr",
     "percent_b", "stoch_k", "stoch_d", "roc", "williams_r", "bounce_points", "divergence_strength",
 )  # fmt: skip
+_numbers_of = attrgetter(*_NUMBERS)

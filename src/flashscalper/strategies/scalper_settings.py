@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from flashscalper.indicators.periods import Periods
 from flashscalper.model.errors import ConfigError
 from flashscalper.model.instants import INTERVALS_US, interval_us
 from flashscalper.strategies.parameters import check_range, check_whole
@@ -43,36 +44,8 @@ class ScoreWeights(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             check_range(f"{field}.{name}", getattr(self, name), 0.0, 100.0)
 
 
-class IndicatorParameters(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Periods in klines of the main interval. `classic` uses the original's own formulas (Cutler RSI, simple ATR ...).
-
-    `divergence` is the classic lookback; the standard divergence compares confirmed swings (`swing_wing` klines each side)
-    up to `divergence_reach` klines apart and speaks for `divergence_hold` klines.
-    """
-
-    classic: bool = False
-    rsi: int = 14
-    ema_fast: int = 9
-    ema_mid: int = 21
-    ema_slow: int = 50
-    macd_fast: int = 12
-    macd_slow: int = 26
-    macd_signal: int = 9
-    atr: int = 14
-    momentum: int = 3
-    roc: int = 12
-    volume_recent: int = 3
-    volume_usual: int = 24
-    trend_fast: int = 10
-    trend_slow: int = 20
-    bollinger: int = 20
-    stochastic: int = 14
-    williams: int = 14
-    divergence: int = 14
-    divergence_reach: int = 60
-    divergence_hold: int = 3
-    swing_wing: int = 2
-    levels: int = 20
+class IndicatorParameters(Periods, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The periods of the scalper's indicators, with the ranges that people may set."""
 
     def validate(self, field: str) -> None:
         """ConfigError naming the period and its range; fast periods must be below slow ones."""
