@@ -12,9 +12,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import ssl
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from enum import StrEnum
 from random import SystemRandom
 from types import TracebackType
@@ -30,7 +31,14 @@ from flashscalper.model.errors import ConfigError, DeadlineError, FlashScalperEr
 from flashscalper.model.events import BookChange, Event, StreamChanged, TradeHistory, Trouble
 from flashscalper.model.klines import Trade
 from flashscalper.runtime.clock import Clock, WallClock
-from flashscalper.runtime.credentials import Credentials
+from flashscalper.runtime.credentials import (
+    DEFAULT_ENVIRONMENT,
+    ENVIRONMENT_VARIABLE,
+    Credentials,
+    check_acknowledged,
+    paradex_credentials,
+    value_of,
+)
 from flashscalper.runtime.paradex_rest import ParadexRest
 from flashscalper.runtime.paradex_streams import ACCOUNT, MARKET, Streams
 from flashscalper.runtime.rest_client import scripted_settings
@@ -103,6 +111,21 @@ class ParadexWebSocketClient:
         """A client of `testnet`, `prod` or `simulator` (which needs its addresses); `changes` are fields of the settings."""
         settings = scripted_settings(environment, rest_url=rest_url, ws_url=ws_url, **changes)
         return cls(settings, credentials, symbols=symbols)
+
+    @classmethod
+    def from_env(cls, variables: Mapping[str, str] | None = None, **changes: Any) -> ParadexWebSocketClient:
+        """A client as the environment says, by the variables of `ExchangeFactory.create_from_env`; so is its account."""
+        variables = os.environ if variables is None else variables
+        environment = value_of(variables, ENVIRONMENT_VARIABLE) or DEFAULT_ENVIRONMENT
+        credentials = paradex_credentials(variables)
+        check_acknowledged(credentials, environment, variables.get("LIVE_ACK", ""))
+        return cls.for_environment(
+            environment,
+            credentials,
+            rest_url=value_of(variables, "PARADEX_REST_URL"),
+            ws_url=value_of(variables, "PARADEX_WS_URL"),
+            **changes,
+        )
 
     # life
 
