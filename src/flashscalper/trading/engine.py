@@ -105,6 +105,7 @@ class Engine:
         self._wake_at = started_at
         self._round_trips = 0
         self._state = floor.risk.state
+        floor.money_known = starting_cash is not None or saved is not None
         if saved is not None:
             self._keeping.restore(saved, self._reports)
             self._operator.restore()
@@ -172,10 +173,15 @@ class Engine:
             self._tell_equity(now)
 
     def _tell_equity(self, now: int) -> None:
+        """The regular look at the whole: equity against the loss limits, data against its age."""
+        self._keeping.next_equity(now)
+        self._outside.check_age(now)
+        if not self._floor.money_known:
+            return
         equity = self._floor.equity()
         self._floor.risk.on_equity(equity, now)
         self._floor.tell(EquityPoint(at=now, equity=equity, cash=self._floor.ledger.cash))
-        self._keeping.next_equity(now)
+        self._outside.tell_sizes(now)
 
     def _next_wake(self) -> int:
         """The earliest instant that anything waits for."""
@@ -271,14 +277,13 @@ class Engine:
         if first:
             self._floor.touch(state.symbol)
         if state.on_trade is not None:
-            state.on_trade(trade)
+            self._floor.shown(state.symbol, state.on_trade, trade, now)
 
     def _on_quote(self, quote: BestQuote, now: int) -> None:
         state = self._markets.get(quote.symbol)
         if state is None:
             return
-        state.quote = quote
-        state.quote_at = now
+        state.take_quote(quote, now)
         if state.plan is not None:
             price = quote.bid if state.view.held_direction is PositionSide.LONG else quote.ask
             if price is None or not state.lower < price < state.upper:
@@ -292,7 +297,8 @@ class Engine:
         state.mark_at = now
         if state.plan is not None:
             self._judge_price(state, now)
-            self._floor.risk.on_equity(self._floor.equity(), now)
+            if self._floor.money_known:
+                self._floor.risk.on_equity(self._floor.equity(), now)
 
     def _judge_price(self, state: MarketState, now: int) -> None:
         plan, quote, mark = state.plan, state.quote, state.mark
@@ -322,7 +328,7 @@ class Engine:
             state.book.clear()
             self._out.append(ResyncBook(symbol=change.symbol, reason=verdict))
         if state.on_book is not None:
-            state.on_book(state.book)
+            self._floor.shown(state.symbol, state.on_book, state.book, now)
 
     def _ignore(self, event: object, now: int) -> None:
         """Time alone: what it made due is done already. Trouble is the log's business."""

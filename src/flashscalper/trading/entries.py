@@ -18,6 +18,7 @@ from flashscalper.trading.entry import Entry, EntryPhase
 from flashscalper.trading.floor import Floor
 from flashscalper.trading.limits import Proposal
 from flashscalper.trading.market_state import MarketState
+from flashscalper.trading.orders import OrderState
 from flashscalper.trading.risk import TradingState
 from flashscalper.trading.sizing import smallest_size
 
@@ -99,10 +100,10 @@ class Entries:
         if entry.phase is EntryPhase.CANCELING:
             return False
         patient = entry.patience_until is None or now < entry.patience_until
-        return not patient or not self._open_for_entries() or state.protection.closing
+        return not patient or entry.withdrawn or not self._open_for_entries() or state.protection.closing
 
     def _take_back(self, entry: Entry, state: MarketState, now: int) -> None:
-        wanted = self._open_for_entries() and not state.protection.closing
+        wanted = self._open_for_entries() and not state.protection.closing and not entry.withdrawn
         reason = "not filled in time" if wanted else "no longer wanted"
         entry.phase = EntryPhase.CANCELING
         self._floor.desk.cancel(entry.order, reason, now)
@@ -110,7 +111,8 @@ class Entries:
     def _after(self, entry: Entry, state: MarketState, now: int) -> None:
         """Its order has ended and every fill is booked: take the rest, or be done."""
         rest = entry.size - entry.filled
-        topping_up = entry.phase is not EntryPhase.TAKING and self._settings.style is EntryStyle.POST_ONLY_THEN_IOC
+        ended_quietly = entry.phase is not EntryPhase.TAKING and entry.order.state is OrderState.CANCELED
+        topping_up = ended_quietly and self._settings.style is EntryStyle.POST_ONLY_THEN_IOC
         if rest > ZERO and topping_up and self._take_rest(entry, state, rest, now):
             return
         del self._floor.entries[state.symbol]
@@ -133,7 +135,7 @@ class Entries:
 
     def _stands(self, entry: Entry, state: MarketState, now: int) -> bool:
         """Whether the signal is still worth taking: nothing forbids entries, prices are fresh and have not run away."""
-        if not self._open_for_entries() or self._floor.entry_blocks(state.symbol, but=entry):
+        if entry.withdrawn or not self._open_for_entries() or self._floor.entry_blocks(state.symbol, but=entry):
             return False
         touch = state.touch_price(entry.side)
         fresh = now - state.quote_at <= self._floor.settings.risk.max_quote_age_s * SECOND_US

@@ -24,7 +24,7 @@ class EntryPhase(StrEnum):
 
 class Entry(msgspec.Struct, kw_only=True):
     """An entry of one market. `size` is what was wanted in base units, `reference` the touch price at the signal,
-    `patience_until` when a resting order is taken back."""
+    `patience_until` when a resting order is taken back, `withdrawn` whether the strategy has changed its mind."""
 
     symbol: str
     signal: Signal
@@ -35,6 +35,7 @@ class Entry(msgspec.Struct, kw_only=True):
     order: TrackedOrder
     earlier: list[TrackedOrder] = []
     patience_until: int | None = None
+    withdrawn: bool = False
 
     @property
     def direction(self) -> PositionSide:

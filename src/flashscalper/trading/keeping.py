@@ -11,10 +11,11 @@ from flashscalper.model.instants import SECOND_US
 from flashscalper.trading.client_ids import ClientIds
 from flashscalper.trading.exits import ExitState
 from flashscalper.trading.floor import Floor
+from flashscalper.trading.market_state import MarketState
 from flashscalper.trading.orders import LIVE
 from flashscalper.trading.positions import BookedFill
 from flashscalper.trading.reports import Reports
-from flashscalper.trading.saved import EXIT_PLAN, RISK_COUNTERS, STARTING_CASH, SavedState, encode_note
+from flashscalper.trading.saved import EXIT_PLAN, RISK_COUNTERS, STARTING_CASH, SavedPlan, SavedState, encode_note
 
 
 class Keeping:
@@ -47,7 +48,7 @@ class Keeping:
             known = self._plans.get(state.symbol)
             if known is None or (known.stop, known.partial_taken) != (learned.stop, learned.partial_taken):
                 self._plans[state.symbol] = learned
-                floor.note(EXIT_PLAN, encode_note(learned), now, state.symbol)
+                floor.note(EXIT_PLAN, encode_note(_saved_plan(state)), now, state.symbol)
         if self.counters_changed:
             self.counters_changed = False
             counters = msgspec.structs.replace(floor.risk.counters(), sent=[])
@@ -80,8 +81,18 @@ class Keeping:
             for entry in floor.ledger.position(symbol).fills
         )
         live = tuple(msgspec.structs.replace(order) for order in floor.orders if order.state in LIVE or order.owed)
-        plans = {state.symbol: state.plan.state() for state in floor.markets.values() if state.plan is not None}
+        plans = {state.symbol: _saved_plan(state) for state in floor.markets.values() if state.plan is not None}
         return SavedState(
             saved_at=now, starting_cash=floor.ledger.starting_cash, last_client_id=self._ids.last, orders=live, fills=fills,
             payments=floor.ledger.payments, foreign=dict(floor.foreign), plans=plans, counters=floor.risk.counters(),
         )  # fmt: skip
+
+
+def _saved_plan(state: MarketState) -> SavedPlan:
+    """The plan of an open position, without the parts of its signal that only people read."""
+    assert state.plan is not None
+    assert state.plan_costs is not None
+    signal = state.plan_signal
+    if signal is not None:
+        signal = msgspec.structs.replace(signal, gates=(), inputs=())
+    return SavedPlan(state=state.plan.state(), signal=signal, costs=state.plan_costs)

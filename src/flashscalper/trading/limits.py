@@ -56,6 +56,14 @@ def limit_gates(limits: RiskLimits, market: Market, proposal: Proposal, around: 
     return (
         _grid_gate(market, proposal),
         _cap("order_notional", proposal.notional, most),
+        Gate(
+            code="min_notional", passed=proposal.notional >= market.min_notional,
+            needed=f"at least {plain(market.min_notional)}", seen=_money(proposal.notional),
+        ),
+        Gate(
+            code="position_limit", passed=own.worst_size <= market.position_limit,
+            needed=f"at most {plain(market.position_limit)}", seen=plain(own.worst_size),
+        ),
         _cap("position_notional", own.notional, limits.max_position_notional),
         _cap("account_notional", account, limits.max_account_notional),
         _cap("leverage", account, around.equity * Decimal(repr(limits.max_leverage))),

@@ -13,14 +13,16 @@ from flashscalper.model.amounts import ZERO, plain
 from flashscalper.model.commands import Reconcile
 from flashscalper.model.events import AccountSnapshot, BalanceUpdate, PositionUpdate
 from flashscalper.model.instants import SECOND_US
-from flashscalper.model.positions import ExchangePosition
+from flashscalper.model.positions import AccountSummary, ExchangePosition
 from flashscalper.model.records import Reconciled
 from flashscalper.trading.floor import Floor
 from flashscalper.trading.orders import LIVE, OrderState
 from flashscalper.trading.reports import Reports
+from flashscalper.trading.saved import REBUILD_DROPPED
 
 NOT_RECONCILED = "not_reconciled"
 HEALTHY = ("ACTIVE", "")
+CENT = Decimal("0.01")
 SHOWN_LATE_US = SECOND_US
 """How long an order must have been confirmed before a read that does not list it speaks against it."""
 DIFFERS_AFTER_US = 500_000
@@ -54,6 +56,7 @@ class Reconciler:
         self._next_at: int | None = None
         self._cause = self._asked_cause = "start"
         self._doubts: dict[str, _Doubt] = {}
+        self._cash_difference = ZERO
         self._differs_since: dict[str, int] = {}
         self.reconciled_at = 0
         floor.risk.hold(NOT_RECONCILED, "the account has not been read yet", floor.started_at)
@@ -145,6 +148,7 @@ class Reconciler:
         self._suspect_missing(snapshot)
         if snapshot.summary is not None:
             self._floor.summary = snapshot.summary
+            self._compare_cash(snapshot.summary, now)
         shown = {position.symbol: position for position in snapshot.positions}
         self._forget_older(shown, snapshot.asked_at)
         differences = [
@@ -197,6 +201,18 @@ class Reconciler:
         self.want("mismatch", now, at=snapshot.asked_at + apart)
         return f"{symbol}: {plain(difference)} unexplained"
 
+    def _compare_cash(self, summary: AccountSummary, now: int) -> None:
+        """Collateral that our fills do not explain is a transfer (or a fee we do not know of): said once per amount."""
+        difference = summary.total_collateral - self._floor.ledger.cash
+        if not self.reconciled_at or difference == self._cash_difference:
+            return
+        self._cash_difference = difference
+        if abs(difference) >= CENT:
+            text = (
+                f"the exchange holds {plain(summary.total_collateral)}, our fills explain {plain(self._floor.ledger.cash)}"
+            )
+            self._floor.note("cash_differs", text, now)
+
     def _agree(self, symbol: str, asked_at: int) -> None:
         """Fold and exchange agree: what was blocked for doubt is free, and foreign fills from here on are news."""
         state = self._floor.markets[symbol]
@@ -214,7 +230,7 @@ class Reconciler:
             self._floor.ledger.drop(symbol)
             self._reports.forget_position(symbol)
             self._floor.note(
-                "rebuild_dropped", f"our fills sum to {plain(fold)}, the exchange holds {plain(held)}", now, symbol
+                REBUILD_DROPPED, f"our fills sum to {plain(fold)}, the exchange holds {plain(held)}", now, symbol
             )
             fold = ZERO
         foreign = held - fold
@@ -247,6 +263,7 @@ class Reconciler:
             stands = snapshot.summary.total_collateral
         if stands is not None:
             self._floor.ledger.starting_cash = stands - self._floor.ledger.net
+            self._floor.money_known = True
 
     def _expected(self, symbol: str) -> Decimal:
         return self._floor.ledger.holding(symbol).size + self._floor.foreign.get(symbol, ZERO)

@@ -16,10 +16,12 @@ from flashscalper.model.amounts import ZERO
 from flashscalper.model.commands import CancelOrder, ModifyOrder, PlaceOrder
 from flashscalper.model.fills import Fill, FillKind, Liquidity
 from flashscalper.model.records import FillBooked, Note, OrderStateChanged, Reconciled, RoundTripClosed
+from flashscalper.strategies.base import Signal
 from flashscalper.trading.client_ids import parse_client_id
+from flashscalper.trading.costs import CostEstimate
 from flashscalper.trading.exits import ExitState
 from flashscalper.trading.orders import LIVE, OrderState, TrackedOrder, tracked
-from flashscalper.trading.positions import BookedFill
+from flashscalper.trading.positions import BookedFill, fill_key
 from flashscalper.trading.risk import RiskCounters
 
 EXIT_PLAN: Final = "exit_plan"
@@ -27,9 +29,16 @@ RISK_COUNTERS: Final = "risk_counters"
 STARTING_CASH: Final = "starting_cash"
 FUNDING: Final = "funding"
 REBUILD_DROPPED: Final = "rebuild_dropped"
-OPERATOR: Final = "operator"
 LATE_ORDERS_KEPT: Final = 500
 """Orders that had ended are restored too, because late news of them still counts; the newest of them."""
+
+
+class SavedPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """A position's exit plan: what it has learned, and the signal and costs that its levels were computed from."""
+
+    state: ExitState
+    signal: Signal | None
+    costs: CostEstimate
 
 
 class SavedState(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,7 +52,7 @@ class SavedState(msgspec.Struct, frozen=True, kw_only=True):
     busted: tuple[str, ...] = ()
     payments: Decimal = ZERO
     foreign: dict[str, Decimal] = {}
-    plans: dict[str, ExitState] = {}
+    plans: dict[str, SavedPlan] = {}
     counters: RiskCounters = RiskCounters()
 
 
@@ -53,9 +62,9 @@ def encode_note(value: object) -> str:
 
 
 class _Reading:
-    """Reads journal entries in order."""
+    """Reads journal entries in order, on top of what an earlier journal came to."""
 
-    def __init__(self) -> None:
+    def __init__(self, begin: SavedState | None) -> None:
         self.at = 0
         self.starting_cash: Decimal | None = None
         self.last_id: tuple[int, int] = (-1, -1)
@@ -65,9 +74,20 @@ class _Reading:
         self.busted: dict[str, None] = {}
         self.payments = ZERO
         self.foreign: dict[str, Decimal] = {}
-        self.plans: dict[str, ExitState] = {}
+        self.plans: dict[str, SavedPlan] = {}
         self.counters = RiskCounters()
         self.sent: list[int] = []
+        if begin is not None:
+            self._begin(begin)
+
+    def _begin(self, begin: SavedState) -> None:
+        self.at, self.starting_cash, self.payments = begin.saved_at, begin.starting_cash, begin.payments
+        self.last_client_id, self.last_id = begin.last_client_id, parse_client_id(begin.last_client_id) or (-1, -1)
+        self.orders = {order.client_id: msgspec.structs.replace(order) for order in begin.orders}
+        self.fills = {fill_key(*booked.fill.key): booked for booked in begin.fills}
+        self.busted = dict.fromkeys(begin.busted)
+        self.foreign, self.plans, self.counters = dict(begin.foreign), dict(begin.plans), begin.counters
+        self.sent = list(begin.counters.sent)
 
     def placed(self, command: PlaceOrder) -> None:
         self.orders[command.client_id] = tracked(command, self.at)
@@ -112,7 +132,7 @@ class _Reading:
 
     def noted(self, note: Note) -> None:
         if note.code == EXIT_PLAN:
-            self.plans[note.symbol] = msgspec.json.decode(note.text, type=ExitState)
+            self.plans[note.symbol] = msgspec.json.decode(note.text, type=SavedPlan)
         elif note.code == RISK_COUNTERS:
             self.counters = msgspec.json.decode(note.text, type=RiskCounters)
         elif note.code == STARTING_CASH:
@@ -142,19 +162,19 @@ class _Reading:
         )  # fmt: skip
 
 
-def read_back(entries: Iterable[tuple[int, object]]) -> SavedState | None:
+def read_back(entries: Iterable[tuple[int, object]], begin: SavedState | None = None) -> SavedState | None:
     """The state of a run from its journal, given as (instant, command or record) in order; None for an empty journal.
 
-    An order that was sent and has no answer in the journal is unknown. Nothing here is final: the exchange is asked before
-    anything is decided.
+    `begin` is what the run itself began with, when it continued an earlier one. An order that was sent and has no answer in
+    the journal is unknown. Nothing here is final: the exchange is asked before anything is decided.
     """
-    reading = _Reading()
+    reading = _Reading(begin)
     takers: dict[type, Callable[[Any], None]] = {
         PlaceOrder: reading.placed, OrderStateChanged: reading.stepped, ModifyOrder: reading.modified,
         CancelOrder: reading.canceled, FillBooked: reading.booked, Note: reading.noted, RoundTripClosed: reading.closed,
         Reconciled: reading.reconciled,
     }  # fmt: skip
-    seen = False
+    seen = begin is not None
     for at, content in entries:
         seen = True
         reading.at = max(reading.at, at)
@@ -162,6 +182,26 @@ def read_back(entries: Iterable[tuple[int, object]]) -> SavedState | None:
         if taker is not None:
             taker(content)
     return reading.saved() if seen else None
+
+
+def compacted(saved: SavedState, before: int) -> SavedState:
+    """The same state without the fills of round trips that were over by `before`: what they came to goes into the cash that
+    the run began with, so that years of trading do not make every start slower."""
+    if saved.starting_cash is None:
+        return saved
+    running: dict[str, Decimal] = {}
+    flat_at: dict[str, int] = {}
+    ordered = sorted(saved.fills, key=lambda booked: booked.place)
+    for index, booked in enumerate(ordered):
+        fill = booked.fill
+        running[fill.symbol] = running.get(fill.symbol, ZERO) + fill.side.sign * fill.size
+        if running[fill.symbol] == ZERO and fill.filled_at < before:
+            flat_at[fill.symbol] = index
+    gone = [booked.fill for index, booked in enumerate(ordered) if index <= flat_at.get(booked.fill.symbol, -1)]
+    keys = {fill.key for fill in gone}
+    came_to = sum(((fill.realized_pnl or ZERO) + (fill.funding or ZERO) - fill.fee for fill in gone), ZERO)
+    kept = tuple(booked for booked in saved.fills if booked.fill.key not in keys)
+    return msgspec.structs.replace(saved, starting_cash=saved.starting_cash + came_to, fills=kept)
 
 
 def _fill_of(record: FillBooked) -> Fill:
