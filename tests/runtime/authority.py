@@ -35,7 +35,17 @@ class Authority:
 
     def server(self, host: str, *, expired: bool = False) -> ssl.SSLContext:
         """A server's context with a certificate for `host`."""
-        key = ec.generate_private_key(ec.SECP256R1())
+        return self._context(host, ec.generate_private_key(ec.SECP256R1()), expired=expired)
+
+    def self_signed(self, host: str) -> ssl.SSLContext:
+        """A server's context with a certificate for `host` that its own key vouches for."""
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
+        stranger = Authority.__new__(Authority)
+        stranger._folder, stranger._served = self._folder, 1_000 + self._served
+        stranger._key, stranger._name = ec.generate_private_key(ec.SECP256R1()), name
+        return stranger._context(host, stranger._key)
+
+    def _context(self, host: str, key: ec.EllipticCurvePrivateKey, *, expired: bool = False) -> ssl.SSLContext:
         try:
             alternative: x509.GeneralName = x509.IPAddress(ip_address(host))
         except ValueError:
