@@ -138,6 +138,16 @@ def test_a_busted_fill_stays_taken_back() -> None:
     assert again.engine.status().cash == D(10_000)
 
 
+def test_a_fill_taken_back_before_it_was_seen_is_not_booked_after_a_restart() -> None:
+    stage = Stage()
+    entry = stage.enter()
+    stage.tell(FillBusted("000000009", stage.now))
+    again = restart(stage)
+    again.tell(StreamChanged("account", ready=True))
+    none(FillBooked, again.snapshot(fills=(fill_of(entry, 9, stage.now, size=D("1")),)))
+    assert again.size == ZERO
+
+
 def test_the_state_an_engine_saves_is_the_state_its_journal_tells() -> None:
     stage = Stage()
     stage.long()

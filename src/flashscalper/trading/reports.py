@@ -25,7 +25,7 @@ from flashscalper.trading.fold import Trip
 from flashscalper.trading.market_state import MarketState
 from flashscalper.trading.orders import ANSWERS, TrackedOrder, adopted
 from flashscalper.trading.positions import Booked, BookedFill, fill_key
-from flashscalper.trading.saved import FUNDING, SavedPlan
+from flashscalper.trading.saved import BUST_UNSEEN, FUNDING, SavedPlan
 
 EXTERNAL = "external"
 
@@ -149,8 +149,11 @@ class Reports:
     def on_bust(self, bust: FillBusted, now: int) -> None:
         """The exchange took a fill back: so do we, and the market rests until two reads agree."""
         key = fill_key(bust.kind, bust.fill_id)
+        known = self._floor.ledger.knows(key)
         booked = self._floor.ledger.bust(key)
         if booked is None:
+            if not known:
+                self._floor.note(BUST_UNSEEN, key, now)
             return
         fill = booked.entry.fill
         order = self._floor.orders.get(fill.client_id, fill.order_id)

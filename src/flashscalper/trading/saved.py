@@ -29,6 +29,8 @@ RISK_COUNTERS: Final = "risk_counters"
 STARTING_CASH: Final = "starting_cash"
 FUNDING: Final = "funding"
 REBUILD_DROPPED: Final = "rebuild_dropped"
+BUST_UNSEEN: Final = "bust_unseen"
+"""A fill was taken back before it was seen: it must not be booked when it comes."""
 LATE_ORDERS_KEPT: Final = 500
 """Orders that had ended are restored too, because late news of them still counts; the newest of them."""
 
@@ -137,6 +139,8 @@ class _Reading:
             self.counters = msgspec.json.decode(note.text, type=RiskCounters)
         elif note.code == STARTING_CASH:
             self.starting_cash = Decimal(note.text)
+        elif note.code == BUST_UNSEEN:
+            self.busted[note.text] = None
         elif note.code == FUNDING:
             self.payments += Decimal(note.text.split()[-1])
         elif note.code == REBUILD_DROPPED:
