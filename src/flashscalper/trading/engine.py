@@ -144,11 +144,6 @@ class Engine:
         """Everything that a restart needs, as of now; the journal says the same."""
         return self._keeping.save(self._now)
 
-    def quiet_band(self, symbol: str) -> tuple[float, float]:
-        """Bid, ask and mark prices strictly inside which nothing can happen in this market before `wake_at`."""
-        state = self._markets[symbol]
-        return (state.lower, state.upper)
-
     # What time makes due
 
     def _pass_time(self, now: int) -> None:
