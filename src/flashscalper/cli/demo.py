@@ -39,15 +39,14 @@ from flashscalper.runtime.latency import Durations
 from flashscalper.runtime.live import LiveDriver
 from flashscalper.runtime.lockstep import LockStep
 from flashscalper.runtime.server import ServerShell
+from flashscalper.runtime.setup import RunSetup
+from flashscalper.runtime.strategy_files import find_strategy
 from flashscalper.runtime.tally import Tally
 from flashscalper.runtime.tape import Tape
 from flashscalper.runtime.trader import Trader
 from flashscalper.runtime.wire import LatencyModel
 from flashscalper.simulator.feeds.base import Feed
 from flashscalper.strategies.profiles import find_profile
-from flashscalper.strategies.registry import create_strategy
-from flashscalper.trading.client_ids import ClientIds
-from flashscalper.trading.engine import Engine
 from flashscalper.trading.operating import END_OF_RUN
 from flashscalper.trading.profiles import trading_profile
 from flashscalper.trading.settings import TradingSettings
@@ -117,11 +116,13 @@ class Demo:
         key = _demo_key(options.seed)
         self.account = account_address(CurveSigner("0x1", key, CHAIN_ID).public_key, TESTNET_CLASSES)
         self._signer = CurveSigner(self.account, key, CHAIN_ID)
-        self.engine = self._engine()
+        self._setup = self._make_setup()
+        self.engine = self._setup.engine(None)
 
     def run(self, artifacts: RunArtifacts) -> dict[str, Any]:
         """Trade, close, check, write the folder; returns the summary."""
         metadata: dict[str, str | int | bool | None] = {"run": artifacts.run_id, "account": self.account, "mode": "demo"}
+        metadata |= self._setup.metadata()
         with ExitStack() as stack:
             journal = stack.enter_context(Journal(artifacts.journal, metadata, durable=self.options.speed is not None))
             tape = stack.enter_context(Tape(artifacts.tape, metadata))
@@ -129,7 +130,7 @@ class Demo:
             box, trader = drive(journal, tape)
             matches = ledger_matches(self.tally, box.exchange.ledger_log(self.account), box.exchange.ledger(self.account))
             outcome = self._outcome(trader.latency, journal.hash(), str(artifacts.folder), matches=matches)
-        artifacts.write_config({"options": self.options, "profile": self.profile, "trading": self._trading})
+        artifacts.write_config({"options": self.options, "profile": self.profile, "trading": self._setup.trading})
         artifacts.write_trades(self.tally.booked, self.tally.round_trips)
         artifacts.write_klines(self.tally.klines)
         artifacts.write_summary(outcome.summary())
@@ -147,13 +148,13 @@ class Demo:
 
     # putting together
 
-    def _engine(self) -> Engine:
-        settings = _paced(trading_profile("demo"), self.options.speed or 1)
-        scalper = msgspec.structs.replace(self.profile.scalper, interval=self.options.interval)
-        markets = {market.symbol: market for market in self._chosen}
-        strategies = {symbol: create_strategy("scalper", scalper, market) for symbol, market in markets.items()}
-        self._trading = settings
-        return Engine(settings, markets, strategies, ClientIds(self.started_at), self.started_at, BALANCE, None)
+    def _make_setup(self) -> RunSetup:
+        return RunSetup(
+            strategy=find_strategy("scalper"),
+            scalper=msgspec.structs.replace(self.profile.scalper, interval=self.options.interval),
+            trading=_paced(trading_profile("demo"), self.options.speed or 1), markets=self._chosen,
+            started_at=self.started_at, starting_cash=BALANCE,
+        )  # fmt: skip
 
     @property
     def _chosen(self) -> tuple[Any, ...]:

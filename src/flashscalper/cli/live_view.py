@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isfinite
 from types import TracebackType
 from typing import IO, Any, Protocol, Self
 
@@ -20,7 +21,7 @@ LINE_EVERY_S = 60.0
 
 
 class ViewFrame(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that one picture shows."""
+    """Everything that one picture shows. `seconds` is infinite for a run without an end."""
 
     status: EngineStatus
     elapsed_s: float
@@ -68,7 +69,7 @@ class PlainView:
         status, held = frame.status, [market for market in frame.status.markets if market.position]
         positions = ", ".join(_position_line(market) for market in held) or "flat"
         self._write(
-            f"{_minutes(frame.elapsed_s)}/{_minutes(frame.seconds)}  {status.state}  equity {status.equity:.2f}  "
+            f"{_elapsed(frame, '/')}  {status.state}  equity {status.equity:.2f}  "
             f"trades seen {frame.tally.trades}  orders {status.sent}  round trips {status.round_trips}  {positions}"
         )
 
@@ -117,7 +118,7 @@ class LiveView:
 def picture(frame: ViewFrame) -> Group:
     """One moment as rich draws it."""
     status = frame.status
-    clock = f"\n{_minutes(frame.elapsed_s)} of {_minutes(frame.seconds)}  "
+    clock = f"\n{_elapsed(frame, ' of ')}  "
     state = (status.state, "green" if status.state == "active" else "yellow")
     head = Text.assemble(
         (frame.title, "bold"), "  ", (frame.label, "yellow"), clock, state, f"  {'; '.join(status.reasons)}"
@@ -206,7 +207,10 @@ def _miss(market: MarketStatus) -> str:
     if judged is None:
         return "; ".join(market.blocks[:1])
     gate = next((gate for gate in judged.gates if gate.code == judged.denied_by), None)
-    return judged.denied_by if gate is None else f"{gate.code}: needs {gate.needed}, had {gate.seen}"
+    text = judged.denied_by if gate is None else f"{gate.code}: needs {gate.needed}, had {gate.seen}"
+    if not market.other_passes:
+        return text
+    return f"{text}; {market.other_class.capitalize()} would have passed {market.other_passes} times today"
 
 
 def _price(value: float | None) -> str:
@@ -215,6 +219,11 @@ def _price(value: float | None) -> str:
 
 def _age(value: float | None) -> str:
     return "-" if value is None else f"{value:.1f}s"
+
+
+def _elapsed(frame: ViewFrame, of: str) -> str:
+    """How long it has been running, and of what when there is an end."""
+    return _minutes(frame.elapsed_s) + (f"{of}{_minutes(frame.seconds)}" if isfinite(frame.seconds) else "")
 
 
 def _minutes(seconds: float) -> str:

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from flashscalper.cli import exchange_verbs
+from flashscalper.cli import exchange_verbs, run_verbs
 from flashscalper.cli.keys_verbs import keys_app
 from flashscalper.model.errors import ConfigError, FlashScalperError
 
@@ -136,3 +136,10 @@ def sim(
 app.add_typer(keys_app, name="keys", help="Trading keys: make, register, store, test and revoke subkeys.")
 app.command()(exchange_verbs.check)
 app.command()(exchange_verbs.markets)
+app.command()(run_verbs.run)
+app.command()(run_verbs.status)
+app.command()(run_verbs.pause)
+app.command()(run_verbs.resume)
+app.command()(run_verbs.flatten)
+app.command()(run_verbs.kill)
+app.command()(run_verbs.replay)

@@ -1,0 +1,166 @@
+"""`status`, `pause`, `resume`, `flatten`, `kill`: what a person says to a running process; the kill switch without one too."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import msgspec
+
+from flashscalper.cli.settings import read_settings
+from flashscalper.cli.target import Target, find_target
+from flashscalper.model.errors import ConfigError, FlashScalperError, TransportError
+from flashscalper.runtime.clock import WallClock
+from flashscalper.runtime.control import Asked, ask
+from flashscalper.runtime.credentials import Credentials, check_acknowledged
+from flashscalper.runtime.live import run_loop
+from flashscalper.runtime.recovery import recover
+from flashscalper.runtime.rest_client import ParadexRestClient
+from flashscalper.runtime.rest_kill import Killed, kill_over_rest
+from flashscalper.runtime.session_lock import AccountFolder, holder_of, known_accounts, state_root
+from flashscalper.runtime.status import what_is_left
+
+
+class NotRunningError(FlashScalperError):
+    """No process trades the account that was meant."""
+
+
+def find_running(account: str) -> AccountFolder:
+    """The folder of the one account that is traded now; `account` is part of its name. Raises NotRunningError or ConfigError."""
+    running = [folder for folder in _accounts(account) if holder_of(folder) is not None]
+    if not running:
+        named = f" {account!r}" if account else ""
+        raise NotRunningError(f"nothing is running on this machine for account{named}")
+    if len(running) > 1:
+        raise ConfigError("account", account, " or ".join(folder.name for folder in running))
+    return running[0]
+
+
+def say(action: str, account: str, asked: Asked, *, json: bool) -> int:
+    """Have the running process do something and show its status."""
+    folder = find_running(account)
+    _show(run_loop(ask(folder, action, asked)), json=json)
+    return 0
+
+
+def status(account: str, *, json: bool) -> int:
+    """What is running; exit code 1 when nothing is, with the state of the kill switch."""
+    try:
+        return say("status", account, Asked(), json=json)
+    except NotRunningError as error:
+        latched = {folder.name: reason for folder in _accounts(account) if (reason := folder.killed_because()) is not None}
+        if json:
+            _print({"running": False, "killed": latched})
+        else:
+            _write(str(error))
+            for name, reason in latched.items():
+                _write(f"{name} is killed: {reason}; `flashscalper resume --clear-kill` opens the latch")
+        return 1
+
+
+def resume(account: str, *, clear_kill: bool, json: bool) -> int:
+    """Take pauses and halts away, in the running process or, for the latch of the kill switch, for the next start."""
+    try:
+        return say("resume", account, Asked(clear_kill=clear_kill), json=json)
+    except NotRunningError:
+        if not clear_kill:
+            raise
+    killed = [folder for folder in _accounts(account) if folder.killed_because() is not None]
+    if len(killed) != 1:
+        raise ConfigError("account", account, " or ".join(folder.name for folder in killed) or "an account that is killed")
+    killed[0].open_latch()
+    _print({"running": False, "cleared": killed[0].name}) if json else _write(f"{killed[0].name}: the latch is open")
+    return 0
+
+
+def kill(account: str, reason: str, *, flatten: bool | None, environment: str, url: str, json: bool) -> int:
+    """The kill switch: latch, tell the running process; without one, or when it does not answer, over REST with the key."""
+    try:
+        folder = find_running(account)
+    except NotRunningError:
+        return _kill_over_rest(find_target(url=url, environment=environment), reason, flatten=flatten, json=json)
+    folder.latch(reason)
+    try:
+        _show(run_loop(ask(folder, "kill", Asked(reason=reason))), json=json)
+    except TransportError as error:
+        _write(f"{error}; going over REST")
+        return _kill_over_rest(find_target(url=url, environment=environment), reason, flatten=flatten, json=json)
+    return 0
+
+
+def _kill_over_rest(target: Target, reason: str, *, flatten: bool | None, json: bool) -> int:
+    credentials = target.credentials()
+    check_acknowledged(credentials, target.environment, target.variables.get("LIVE_ACK", ""))
+    if flatten is None:
+        flatten = read_settings(None).trading.protection.flatten_on_kill
+    killed = run_loop(_kill(target, credentials, reason, flatten=flatten))
+    good = not killed.problems and not (flatten and killed.left)
+    if json:
+        _print({"running": False, **msgspec.to_builtins(killed), "done": good})
+    else:
+        for line in _told(killed, flatten=flatten):
+            _write(line)
+    return 0 if good else 1
+
+
+async def _kill(target: Target, credentials: Credentials, reason: str, *, flatten: bool) -> Killed:
+    client = ParadexRestClient(target.settings, credentials)
+    try:
+        account = (await client.get_balance()).account
+        folder = AccountFolder(target.environment, account, state_root(os.environ))
+        folder.latch(reason)
+        return await kill_over_rest(client, _saved(folder), WallClock().now(), flatten=flatten)
+    finally:
+        await client.close()
+
+
+def _saved(folder: AccountFolder) -> Any:
+    """The journal's word on what is ours; a journal that cannot be read does not stop a kill."""
+    try:
+        return recover(folder)
+    except FlashScalperError as error:
+        _write(f"going on without the journal: {error}")
+        return None
+
+
+def _told(killed: Killed, *, flatten: bool) -> list[str]:
+    lines = [f"canceled {len(killed.canceled)} orders of ours"]
+    lines += [f"closed {size} {symbol}" for symbol, size in killed.closed.items()]
+    kept = "still held" if flatten else "kept with its stop"
+    lines += [f"{symbol} {size} {kept}" for symbol, size in killed.left.items()]
+    lines += [f"problem: {problem}" for problem in killed.problems]
+    return [*lines, "the latch is closed: `flashscalper resume --clear-kill` opens it"]
+
+
+def _accounts(account: str) -> list[AccountFolder]:
+    return [folder for folder in known_accounts(state_root(os.environ)) if account.lower() in folder.name.lower()]
+
+
+def _show(document: dict[str, Any], *, json: bool) -> None:
+    if json:
+        _print(document)
+        return
+    degraded = " DEGRADED" if document["degraded"] else ""
+    _write(f"{document['run']} on {document['environment']}: {document['state']}{degraded}")
+    for reason in document["reasons"]:
+        _write(f"  because {reason}")
+    _write(f"  equity {document['equity']} USDC, round trips {document['round_trips']}; {what_is_left(document)}")
+    for symbol, market in document["markets"].items():
+        _write(f"  {symbol}: {_market_line(market)}")
+
+
+def _market_line(market: dict[str, Any]) -> str:
+    position, miss = market["position"], market["nearest_miss"]
+    held = "flat" if position is None else f"{position['size']} at {position['entry_price']}, stop {position['stop_price']}"
+    near = "" if miss is None else f"; nearest miss {miss['denied_by']}: needs {miss['needed']}, had {miss['seen']}"
+    age = market["ages_s"]["quote"]
+    return f"{held}{near}; quote {'never seen' if age is None else f'{age:.1f} s old'}"
+
+
+def _print(document: dict[str, Any]) -> None:
+    sys.stdout.write(msgspec.json.encode(document).decode() + "\n")
+
+
+def _write(line: str) -> None:
+    sys.stdout.write(line + "\n")

@@ -1,0 +1,127 @@
+"""The kill switch without the running process: a key and REST are enough.
+
+Cancels every order that carries our prefix; then either leaves our positions with their stops, or closes them with
+reduce-only market orders. Other people's orders and positions on the account stay as they are. It needs no journal, but uses
+one: what is ours is the fold of our fills, never more than the exchange holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Iterable
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from flashscalper.model.amounts import ZERO
+from flashscalper.model.errors import FlashScalperError
+from flashscalper.model.fills import Fill
+from flashscalper.model.instants import DAY_US, MINUTE_US
+from flashscalper.model.orders import Order, Side
+from flashscalper.model.positions import ExchangePosition
+from flashscalper.runtime.rest_client import ParadexRestClient
+from flashscalper.trading.client_ids import ClientIds, is_ours
+from flashscalper.trading.saved import SavedState
+
+ROUNDS: Final = 5
+_BETWEEN_S: Final = 0.5
+_OVERLAP_US: Final = 10 * MINUTE_US
+_FIRST_COUNTER: Final = 900_000
+"""Our ids here count from a number that no run reaches, so that a run of the same second never hands out the same."""
+
+
+class Killed(msgspec.Struct, frozen=True, kw_only=True):
+    """What was done: client ids canceled, sizes closed by symbol, sizes of ours that are still held, what went wrong."""
+
+    canceled: tuple[str, ...] = ()
+    closed: dict[str, Decimal] = {}
+    left: dict[str, Decimal] = {}
+    stops_left: int = 0
+    problems: tuple[str, ...] = ()
+
+
+async def kill_over_rest(client: ParadexRestClient, saved: SavedState | None, now: int, *, flatten: bool) -> Killed:
+    """Cancel what is ours, then close what is ours or leave it with its stops. Tries `ROUNDS` times; what then is left is
+    said. `now` in microseconds. Raises AuthError and the like when the account cannot be read at all."""
+    ids = ClientIds(now, last=f"fs-{_base36(now // 1_000_000)}-{_FIRST_COUNTER}")
+    canceled: dict[str, None] = {}
+    closed: dict[str, Decimal] = {}
+    problems: list[str] = []
+    for attempt in range(ROUNDS):
+        problems = []
+        orders = [order for order in await client.get_open_orders() if is_ours(order.client_id)]
+        held = await _ours(client, saved, now)
+        doomed = [order for order in orders if not _kept(order, held, flatten=flatten)]
+        if attempt and not doomed and not (flatten and held):
+            break
+        for order in doomed:
+            if await _tried(problems, client.cancel_order(order.symbol, order_id=order.order_id)):
+                canceled[order.client_id] = None
+        for symbol, size in held.items() if flatten else ():
+            if await _tried(problems, _closing(client, symbol, size, ids.next_id())):
+                closed[symbol] = closed.get(symbol, ZERO) + abs(size)
+        await asyncio.sleep(_BETWEEN_S)
+    orders = [order for order in await client.get_open_orders() if is_ours(order.client_id)]
+    return Killed(
+        canceled=tuple(canceled), closed=closed, left=await _ours(client, saved, now), stops_left=len(orders),
+        problems=tuple(problems),
+    )  # fmt: skip
+
+
+def our_sizes(saved: SavedState | None, fills: Iterable[Fill], positions: Iterable[ExchangePosition]) -> dict[str, Decimal]:
+    """Signed sizes that are ours: the journal's fills and newer ones with our prefix, within what the exchange holds."""
+    unique = {booked.fill.key: booked.fill for booked in (saved.fills if saved is not None else ())}
+    busted = set(saved.busted) if saved is not None else set()
+    for fill in fills:
+        if is_ours(fill.client_id) and f"{fill.kind}:{fill.id}" not in busted:
+            unique.setdefault(fill.key, fill)
+    sums: dict[str, Decimal] = {}
+    for fill in unique.values():
+        sums[fill.symbol] = sums.get(fill.symbol, ZERO) + fill.side.sign * fill.size
+    held = {position.symbol: position.size for position in positions}
+    within = {symbol: _within(size, held.get(symbol, ZERO)) for symbol, size in sums.items()}
+    return {symbol: size for symbol, size in within.items() if size}
+
+
+async def _ours(client: ParadexRestClient, saved: SavedState | None, now: int) -> dict[str, Decimal]:
+    since = saved.saved_at - _OVERLAP_US if saved is not None else now - DAY_US
+    fills = [fill async for fill in client.iter_fills(since_at=since)]
+    return our_sizes(saved, fills, await client.get_positions())
+
+
+async def _closing(client: ParadexRestClient, symbol: str, size: Decimal, client_id: str) -> None:
+    """A reduce-only market order against a position of ours; a later run knows its fills by their prefix."""
+    side = Side.SELL if size > ZERO else Side.BUY
+    await client.place_market_order(symbol, side, abs(size), reduce_only=True, client_id=client_id)
+
+
+async def _tried(problems: list[str], work: Awaitable[object]) -> bool:
+    """Whether it worked; what went wrong is said, and the next round tries again."""
+    try:
+        await work
+    except FlashScalperError as error:
+        problems.append(str(error))
+        return False
+    return True
+
+
+def _kept(order: Order, held: dict[str, Decimal], *, flatten: bool) -> bool:
+    """Whether an order stays: the reduce-only ones of a position that is kept, or is not closed yet."""
+    return order.reduce_only and order.symbol in held and (not flatten or order.trigger_price is not None)
+
+
+def _within(size: Decimal, net: Decimal) -> Decimal:
+    """The part of `size` that a net position of `net` really has."""
+    if not size or not net or (size > ZERO) is not (net > ZERO):
+        return ZERO
+    return min(size, net) if size > ZERO else max(size, net)
+
+
+def _base36(number: int) -> str:
+    digits = "0123456789abcdefghijklmnopqrstuvwxyz"
+    text = ""
+    while number:
+        number, digit = divmod(number, 36)
+        text = digits[digit] + text
+    return text or "0"
