@@ -212,8 +212,12 @@ class Laws:
             self._watch_engine()
 
     def _own_sizes(self) -> dict[str, Decimal]:
-        """Our own position by our own orders' fills, whatever anybody else did."""
+        """Our own position by our own orders' fills. With somebody else trading beside us it is a matter of attribution
+        which part of the net is ours (their fill may have closed our position): then it is what the engine says."""
         if not self._world.known:
+            return self.own
+        if self.foreign:
+            self.own = {symbol: self._world.engine._floor.ledger.holding(symbol).size for symbol in self.own}
             return self.own
         fills = self._account.fills
         if self.busted:

@@ -68,7 +68,6 @@ class FaultyWire(Wire):
         self._note = note
         self._fates: dict[int, str] = {}
         self._deaf: set[_Pipe] = set()
-        self._ids: dict[_Pipe, str] = {}
         self._damage = False
         self._dark_until = 0
         self._replica: dict[str, tuple[int, bytes]] = {}
@@ -114,6 +113,7 @@ class FaultyWire(Wire):
     def outage(self, now: int, length_us: int) -> None:
         """Nothing comes through for a while: connections go silent or catch up afterwards, requests are lost."""
         self._dark_until = max(self._dark_until, now + length_us)
+        self._note("dark", self._dark_until)
         for pipe in self._pipes.values():
             if self._dice.random() < 0.6:
                 self._deaf.add(pipe)
@@ -130,6 +130,15 @@ class FaultyWire(Wire):
     def _any_conn(self) -> str:
         names = sorted(self._pipes)
         return self._dice.choice(names) if names else ""
+
+    def calm_down(self, now: int) -> None:
+        """From now on nothing new goes wrong."""
+        self.calm = True
+        self._dark_until = min(self._dark_until, now)
+
+    def deceives(self) -> bool:
+        """Whether the client still believes in a connection that is dead."""
+        return any(pipe in self._deaf for pipe in self._pipes.values())
 
     # ---- sockets ----
 

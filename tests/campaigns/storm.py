@@ -305,10 +305,10 @@ class World:
 
     # ---- misfortune ----
 
-    def note(self, kind: str, now: int) -> None:
-        """Something went wrong."""
+    def note(self, kind: str, at: int) -> None:
+        """Something goes wrong, until `at`."""
         self.counts[kind] += 1
-        self.last_fault_at = now
+        self.last_fault_at = max(self.last_fault_at, at)
 
     def _chance(self, kind: str) -> bool:
         rate = self.setup.rates.get(kind)
@@ -398,12 +398,14 @@ class World:
 
     def settle(self, limit_s: float = 240.0) -> None:
         """The weather clears, the run ends, everything comes home; then the books are compared."""
-        self.calm = self.wire.calm = True
+        self.calm = True
+        self.wire.calm_down(self.now)
         self.run_until(self.now + 10 * SECOND_US, lambda: self.trader is not None)
         if self.exchange.status is not ExchangeStatus.OK:
             self.run_until(self.now + 12 * SECOND_US)
         self.tell(OperatorAsked(OperatorAction.STOP, END_OF_RUN))
         self.run_until(self.now + int(limit_s * SECOND_US), self.laws.at_rest)
+        self.run_until(self.now + 30 * SECOND_US, lambda: not self.wire.deceives())
         self.run_until(self.now + 3 * SECOND_US)
         self.laws.at_the_end()
         trader, self.trader = self.trader, None

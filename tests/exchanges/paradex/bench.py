@@ -200,6 +200,7 @@ class Bench:
             "/orders": (200, {"results": []}),
             "/fills": (200, {"results": [], "next": None}),
             "/positions": (200, {"results": []}),
+            "/tradebusts": (200, {"results": []}),
             "/trades": (200, {"results": [], "next": None}),
         }
 

@@ -69,6 +69,7 @@ CALLS = [
     requests.account(),
     requests.account_info(),
     requests.positions(),
+    requests.tradebusts(1_000_000),
     requests.margin(MARKET),
     requests.set_margin(MARKET, 5, isolated=True),
     requests.fills(START, MARKET, "c"),

@@ -13,6 +13,7 @@ from flashscalper.model.events import (
     AccountSnapshot,
     ExchangeStatus,
     ExchangeStatusChanged,
+    FillBusted,
     FillReported,
     KlineHistory,
     LeverageRead,
@@ -54,7 +55,17 @@ def test_a_snapshot_holds_orders_fills_positions_and_balance_of_our_markets_only
     assert [fill.id for fill in snapshot.fills] == ["f1"]
 
 
-@pytest.mark.parametrize("path", ["/orders", "/fills", "/positions", "/account"])
+def test_a_fill_that_was_taken_back_while_nobody_listened_is_told_before_the_snapshot() -> None:
+    bench = Bench().started()
+    bench.routes["/tradebusts"] = (200, {"results": [{"account": "0x1", "busted_fill_id": "f7", "created_at": 5}]})
+    submit(bench, Reconcile(fills_since=START))
+    told = [event for event in bench.events if isinstance(event, FillBusted | AccountSnapshot)]
+    assert told[0] == FillBusted("f7", 5_000)
+    assert isinstance(told[1], AccountSnapshot)
+    assert not told[1].failed
+
+
+@pytest.mark.parametrize("path", ["/orders", "/fills", "/positions", "/account", "/tradebusts"])
 @pytest.mark.parametrize(
     "answer",
     [

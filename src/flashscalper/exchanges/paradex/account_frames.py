@@ -46,7 +46,7 @@ class AccountFrames:
         if kind == "account":
             return [BalanceUpdate(responses.account_from(responses.decode(channel, wire.AccountResult, data)))]
         if kind == "tradebusts":
-            return _bust(responses.decode(channel, wire.TradebustResult, data))
+            return [busted(responses.decode(channel, wire.TradebustResult, data))]
         return []
 
     def read_binary(self, data: bytes) -> list[Event]:
@@ -99,7 +99,8 @@ def _refused_change(info: wire.RequestInfo) -> bool:
     return info.request_type.endswith("MODIFY_ORDER") and info.status.endswith("REJECTED")
 
 
-def _bust(result: wire.TradebustResult) -> list[Event]:
+def busted(result: wire.TradebustResult) -> FillBusted:
+    """A fill that was taken back, told by the stream or by a read."""
     if result.created_at < 0:
         raise ProtocolError("tradebusts.created_at", f"saw {result.created_at}; accepted: unix milliseconds")
-    return [FillBusted(result.busted_fill_id, result.created_at * 1000)]
+    return FillBusted(result.busted_fill_id, result.created_at * 1000)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import msgspec
 
 from flashscalper.exchanges.paradex import requests, responses, wire
+from flashscalper.exchanges.paradex.account_frames import busted
 from flashscalper.model.errors import ExchangeError, FlashScalperError, ProtocolError
 from flashscalper.model.events import AccountSnapshot, FillReported, OrderFound
 from flashscalper.model.fills import Fill
@@ -43,21 +44,26 @@ class AccountReads:
     # ---- everything ----
 
     def reconcile(self, command: Reconcile, now: int) -> None:
-        """Read it all in one round; the answer is one AccountSnapshot."""
+        """Read it all in one round: a FillBusted for every fill that was taken back meanwhile, then one AccountSnapshot."""
         self._desk.run(self._reconcile(command, now), now)
 
     def _reconcile(self, command: Reconcile, now: int) -> Flow:
         asked_at = now
-        calls = (requests.open_orders(), requests.positions(), requests.account(), requests.fills(command.fills_since))
+        calls = (
+            requests.open_orders(), requests.positions(), requests.account(), requests.fills(command.fills_since),
+            requests.tradebusts(command.fills_since),
+        )  # fmt: skip
         answers, now = yield [self._rest.ask(call) for call in calls]
         try:
             orders = tuple(self._orders("GET /orders", _good(answers[0])))
             positions = tuple(self._positions(_good(answers[1])))
             summary = responses.decode("GET /account", wire.AccountResult, _good(answers[2]))
             fills = yield from self._all_fills(_good(answers[3]), command.fills_since, "")
+            busts = [busted(result) for result in _rows("GET /tradebusts", _good(answers[4]), wire.TradebustResult)]
             snapshot = AccountSnapshot(orders, tuple(fills), positions, _unnumbered_summary(summary), asked_at)
         except FlashScalperError as error:
-            snapshot = AccountSnapshot((), (), (), None, asked_at, str(error) or "read failed")
+            snapshot, busts = AccountSnapshot((), (), (), None, asked_at, str(error) or "read failed"), []
+        self._desk.events.extend(busts)
         self._desk.events.append(snapshot)
 
     # ---- one order ----

@@ -26,6 +26,7 @@ SIGNATURE_LIFE_S: Final = 1_800
 MAX_KLINES: Final = 1_000
 MAX_TRADES_PAGE: Final = 1_000
 MAX_FILLS_PAGE: Final = 1_000
+MAX_BUSTS_PAGE: Final = 1_000
 
 
 class Group(StrEnum):
@@ -196,6 +197,11 @@ def fills(start_at: int, market: str = "", cursor: str = "") -> Call:
     if market:
         query["market"] = market
     return Call("GET", "/fills", Group.READ, _paged(query, cursor))
+
+
+def tradebusts(start_at: int) -> Call:
+    """Fills that the exchange took back since `start_at` (microseconds), newest first, a page of 1,000."""
+    return Call("GET", "/tradebusts", Group.READ, urlencode({"start_at": start_at // 1000, "page_size": MAX_BUSTS_PAGE}))
 
 
 # ---- orders ----------------------------------------------------------------------------------------------------------
