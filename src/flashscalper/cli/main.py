@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from flashscalper.cli import exchange_verbs, run_verbs
+from flashscalper.cli import exchange_verbs, sim_verb
 from flashscalper.cli.keys_verbs import keys_app
 from flashscalper.model.errors import ConfigError, FlashScalperError
 
@@ -113,33 +113,7 @@ def config(
     return 0
 
 
-@app.command()
-def sim(
-    *,
-    host: Annotated[str, typer.Option(help="Loopback address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port for REST and WebSocket; 0 takes a free one.")] = 8787,
-    feed: FeedName = "synthetic",
-    seed: Seed = 1,
-    markets: Markets = "",
-    balance: Annotated[str, typer.Option(help="USDC that a new account gets.")] = "10000",
-) -> int:
-    """Run the exchange in a box: the Paradex protocol on loopback, for any client.
-
-    Prints one JSON line with its URLs when it is ready. Example: flashscalper sim --port 8787
-    """
-    from flashscalper.cli.sim import SimOptions
-    from flashscalper.cli.sim import sim as run_sim
-
-    return run_sim(SimOptions.parse(host=host, port=port, feed=feed, seed=seed, markets=markets, balance=balance))
-
-
 app.add_typer(keys_app, name="keys", help="Trading keys: make, register, store, test and revoke subkeys.")
+app.command()(sim_verb.sim)
 app.command()(exchange_verbs.check)
 app.command()(exchange_verbs.markets)
-app.command()(run_verbs.run)
-app.command()(run_verbs.status)
-app.command()(run_verbs.pause)
-app.command()(run_verbs.resume)
-app.command()(run_verbs.flatten)
-app.command()(run_verbs.kill)
-app.command()(run_verbs.replay)

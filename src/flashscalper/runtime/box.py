@@ -12,6 +12,7 @@ from flashscalper.model.secrets import Secret
 from flashscalper.runtime.pump import FeedPump
 from flashscalper.simulator.control import ControlledServer
 from flashscalper.simulator.exchange import Exchange
+from flashscalper.simulator.fault_rules import order_latency
 from flashscalper.simulator.faults import FaultyServer
 from flashscalper.simulator.feeds.base import Feed
 from flashscalper.simulator.paradex_server.server import ParadexServer
@@ -54,8 +55,12 @@ def open_box(feed: Feed, settings: ServerSettings, *, seed: int, started_at: int
     return Box(exchange, server, FeedPump(feed, exchange, server))
 
 
-def open_front(box: Box, feed: Feed, *, seed: int, token: Secret | None = None) -> Front:
-    """Faults and the back door before a box, whose own pump is then not used. Without a token the door stays shut."""
-    faults = FaultyServer(box.server, Random(f"faults/{seed}"))  # noqa: S311 - which messages are hit, not secrets
+def open_front(box: Box, feed: Feed, *, seed: int, token: Secret | None = None, latency_ms: float = 0.0) -> Front:
+    """Faults and the back door before a box, whose own pump is then not used. Without a token the door stays shut.
+
+    `latency_ms` is how long orders and what becomes of them travel, each way.
+    """
+    dice = Random(f"faults/{seed}")  # noqa: S311 - which messages are hit, not secrets
+    faults = FaultyServer(box.server, dice, order_latency(latency_ms))
     server = ControlledServer(faults, box.exchange, token or Secret(""))
     return Front(server, faults, FeedPump(feed, box.exchange, server))

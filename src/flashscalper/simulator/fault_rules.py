@@ -7,6 +7,7 @@ for a handshake, the method for a call and its answer on a socket (`order.create
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
@@ -105,6 +106,18 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
                 raise ConfigError(field, value, "0 or more, below 1e9")
 
 
+def order_latency(latency_ms: float) -> tuple[Fault, ...]:
+    """What makes order requests, their answers and what becomes of the orders travel this long each way."""
+    delay_ms = round(latency_ms)
+    if not delay_ms:
+        return ()
+    requests = [f"{method} /v1/{what}*" for method in ("POST", "PUT", "DELETE") for what in ("orders", "algo/orders")]
+    pushes = ("orders.*", "fills.*", "positions", "account", "balance_events", "tradebusts", "funding_payments.*")
+    there = [(at, Stage.REQUEST) for at in (*requests, "order.*")]
+    back = [(at, Stage.ANSWER) for at in (*requests, "order.*", *pushes)]
+    return tuple(Fault(kind=FaultKind.DELAY, at=at, stage=way, count=0, delay_ms=delay_ms) for at, way in there + back)
+
+
 class FaultState(msgspec.Struct, frozen=True):
     """A rule as it stands: its number, how many messages met it, and how many of those it hit."""
 
@@ -146,9 +159,11 @@ class ActiveFault:
 class Rules:
     """Every rule given and not yet removed. Dice are thrown only for a message that meets a rule with a probability."""
 
-    def __init__(self, dice: Dice) -> None:
+    def __init__(self, dice: Dice, standing: Sequence[Fault] = ()) -> None:
+        """`standing` are rules of the exchange itself, such as its latency: they come last, are not listed or removed."""
         self._dice = dice
         self._active: dict[int, ActiveFault] = {}
+        self._standing = [ActiveFault(0, fault, 0) for fault in standing]
         self._count = 0
 
     def add(self, fault: Fault, now: int) -> ActiveFault:
@@ -171,9 +186,10 @@ class Rules:
 
     def hits(self, address: str, stage: Stage, now: int) -> list[ActiveFault]:
         """The rules that hit this message, in the order given; counts it for each that it meets."""
-        if not self._active or not address:
+        if not address or not (self._active or self._standing):
             return []
-        return [active for active in self._active.values() if active.meets(address, stage, now) and self._hit(active)]
+        rules = (*self._active.values(), *self._standing)
+        return [active for active in rules if active.meets(address, stage, now) and self._hit(active)]
 
     def delay_us(self, fault: Fault) -> int:
         """How long this fault holds this message."""

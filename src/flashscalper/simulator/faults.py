@@ -80,9 +80,10 @@ class _Held:
 class FaultyServer:
     """An `ExchangeServer` around another. `give` puts a rule in force; everything else is the wrapped server's."""
 
-    def __init__(self, server: FaultTarget, dice: Dice) -> None:
+    def __init__(self, server: FaultTarget, dice: Dice, standing: Sequence[Fault] = ()) -> None:
+        """`standing` are rules that are always in force, after those that are given."""
         self._server = server
-        self._rules = Rules(dice)
+        self._rules = Rules(dice, standing)
         self._memory = Memory()
         self._out: list[ServerOutgoing] = []
         self._now = 0
