@@ -28,6 +28,7 @@ from flashscalper.trading.exits import initial_stop
 from flashscalper.trading.floor import Floor
 from flashscalper.trading.limits import Proposal
 from flashscalper.trading.market_state import MarketState
+from flashscalper.trading.misses import CLASS_GATE, MARKET_FREE
 from flashscalper.trading.settings import TradingSettings
 from flashscalper.trading.sizing import Exposure, Sized, SizingSettings, size_position
 
@@ -199,7 +200,7 @@ class Judging:
         return [
             Gate(code="trading_state", passed=risk.state == "active", needed="active",
                  seen="; ".join((str(risk.state), *risk.reasons))),
-            Gate(code="market_free", passed=not blocks, needed="nothing in the way",
+            Gate(code=MARKET_FREE, passed=not blocks, needed="nothing in the way",
                  seen="; ".join(f"{code}: {text}" for code, text in blocks.items()) or "free"),
             _age_gate("quote_fresh", state.quote_at, limits.max_quote_age_s, now),
             _age_gate("mark_fresh", state.mark_at, limits.max_mark_age_s, now),
@@ -269,12 +270,10 @@ class Judging:
         self._remember(case.state, record)
 
     def _remember(self, state: MarketState, record: SignalJudged) -> None:
-        """Write it down; the best look that came to nothing is the nearest miss."""
+        """Write it down; the look that came nearest to a trade is kept for people."""
         self._floor.tell(record)
         state.last_judged = record
-        best = state.nearest_miss
-        if record.outcome != "entered" and (best is None or record.confidence >= best.confidence):
-            state.nearest_miss = record
+        state.misses.take(record)
 
 
 def _within_limits(settings: TradingSettings) -> SizingSettings:
@@ -288,7 +287,7 @@ def _within_limits(settings: TradingSettings) -> SizingSettings:
 def _class_gate(fee_class: FeeClass, left: tuple[int, ...]) -> Gate:
     """Which class the next order gets in a Retail run. It forbids nothing: the cost gate counts with that class."""
     seen = f"{fee_class}; left: {left[0]} this second, {left[1]} this minute, {left[2]} this hour, {left[3]} today"
-    return Gate(code="fee_class", passed=True, needed="Retail within its limits, else Pro", seen=seen)
+    return Gate(code=CLASS_GATE, passed=True, needed="Retail within its limits, else Pro", seen=seen)
 
 
 def _age_gate(code: str, seen_at: int, max_age_s: float, now: int) -> Gate:

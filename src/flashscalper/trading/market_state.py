@@ -26,6 +26,7 @@ from flashscalper.trading.costs import CostEstimate
 from flashscalper.trading.drift import DriftMeter
 from flashscalper.trading.exits import ExitPlan
 from flashscalper.trading.fees import SPEED_BUMP_S, MarketFees
+from flashscalper.trading.misses import Misses
 from flashscalper.trading.protection import Protection
 from flashscalper.trading.settings import TradingSettings
 
@@ -67,7 +68,7 @@ class MarketState:
         self.lower, self.upper = -inf, inf
         self.blocks: dict[str, str] = {}
         self.last_judged: SignalJudged | None = None
-        self.nearest_miss: SignalJudged | None = None
+        self.misses = Misses()
         self.view = Look(self)
         self.on_trade = getattr(strategy, "on_trade", None)
         self.on_book = getattr(strategy, "on_book", None)

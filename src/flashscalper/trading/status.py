@@ -30,7 +30,10 @@ class PositionStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MarketStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One market as the engine sees it. Ages in seconds since the last data of a kind, None before the first."""
+    """One market as the engine sees it. Ages in seconds since the last data of a kind, None before the first.
+
+    Nearest miss and `other_passes` (trades that only the costs of our fee class forbade) are today's.
+    """
 
     symbol: str
     last_price: float | None
@@ -40,6 +43,8 @@ class MarketStatus(msgspec.Struct, frozen=True, kw_only=True):
     position: PositionStatus | None
     last_signal: SignalJudged | None
     nearest_miss: SignalJudged | None
+    other_class: FeeClass
+    other_passes: int
     blocks: tuple[str, ...]
     trade_age_s: float | None
     quote_age_s: float | None
@@ -90,7 +95,8 @@ def _market_status(floor: Floor, state: MarketState, now: int) -> MarketStatus:
     return MarketStatus(
         symbol=state.symbol, last_price=state.last_price, bid=quote.bid if quote else None, ask=quote.ask if quote else None,
         mark=state.mark.mark if state.mark else None, position=_position_status(floor, state),
-        last_signal=state.last_judged, nearest_miss=state.nearest_miss,
+        last_signal=state.last_judged, nearest_miss=state.misses.nearest,
+        other_class=state.misses.other_class, other_passes=state.misses.other_passes,
         blocks=tuple(f"{code}: {text}" for code, text in floor.entry_blocks(state.symbol).items()),
         trade_age_s=_age(state.trade_at, now), quote_age_s=_age(state.quote_at, now), mark_age_s=_age(state.mark_at, now),
         warm=state.history.ready,
