@@ -60,11 +60,18 @@ ACCOUNT = "0x1d2a3359cf96bd7d14e156196b8a27fd9c0464895bfb006b5a059c18fc54909"
 class Joined:
     """One client, one server, one synthetic market (ETH and BTC), one clock."""
 
-    def __init__(self, *, server: dict[str, Any] | None = None, signer: ParadexSigner | None = None, **client: Any) -> None:
+    def __init__(
+        self,
+        *,
+        server: dict[str, Any] | None = None,
+        signer: ParadexSigner | None = None,
+        rules: ExchangeRules | None = None,
+        **client: Any,
+    ) -> None:
         self.now = START
         markets = [market for market in DEFAULT_MARKETS if market.base in ("ETH", "BTC")]
         self.feed = SyntheticFeed(markets, random.Random(7), START)
-        self.exchange = Exchange.for_feed(self.feed, ExchangeRules(), START)
+        self.exchange = Exchange.for_feed(self.feed, rules or ExchangeRules(), START)
         settings = ServerSettings(
             jwt_secret=Secret("a secret of tests"),
             **{"check_address": False, "verify_signatures": KeyedHashVerifier(CHAIN), **(server or {})},

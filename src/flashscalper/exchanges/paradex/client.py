@@ -23,7 +23,7 @@ from flashscalper.exchanges.paradex.account_feed import AccountFeed
 from flashscalper.exchanges.paradex.clock import ExchangeClock
 from flashscalper.exchanges.paradex.desk import Answer, Desk
 from flashscalper.exchanges.paradex.klines import KlineReads
-from flashscalper.exchanges.paradex.limits import PRO_LIMITS, RETAIL_LIMITS, RateBudget
+from flashscalper.exchanges.paradex.limits import RateBudget
 from flashscalper.exchanges.paradex.market_feed import MarketFeed
 from flashscalper.exchanges.paradex.orders import Orders
 from flashscalper.exchanges.paradex.reconcile import AccountReads
@@ -77,7 +77,9 @@ class ParadexClient:
             raise ConfigError("PARADEX_SECRET_KEY", "nothing", "a key or PARADEX_BEARER_TOKEN, or public data only")
         trades = settings.private and signer is not None and not settings.read_only
         self._desk = desk = Desk(settings, dice)
-        budget = budget or RateBudget(RETAIL_LIMITS if settings.interactive else PRO_LIMITS)
+        budget = (
+            budget or RateBudget()
+        )  # in a Retail run too: beyond Retail's limits an order counts as Pro, and exits must go
         rest = self._rest = Rest(desk, budget)
         clock = ExchangeClock(desk, rest)
         self._session = Session(desk, rest, clock, signer, bearer)

@@ -15,7 +15,7 @@ from flashscalper.exchanges.paradex.market_frames import MarketFrames, channel_o
 from flashscalper.exchanges.paradex.settings import BookFeed
 from flashscalper.exchanges.paradex.trade_gaps import TradeGaps
 from flashscalper.model.errors import ExchangeError, FlashScalperError, ProtocolError
-from flashscalper.model.events import BookChange, StreamChanged
+from flashscalper.model.events import BestQuote, BookChange, StreamChanged
 from flashscalper.model.instants import SECOND_US
 from flashscalper.model.klines import Trade
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from flashscalper.exchanges.paradex.rest import Rest
 
 STREAM: Final = "market"
+INTERACTIVE: Final = "interactive"
 _REPAIR_EVERY_US: Final = SECOND_US
 
 
@@ -67,11 +68,22 @@ class MarketFeed:
         symbol = change.symbol
         if symbol in self._resyncing:
             return
+        if self._desk.settings.interactive and self._take_interactive(change):
+            return
         verdict = self._doors[symbol].judge(change)
         if verdict is BookVerdict.TAKE:
             self._desk.events.append(change)
         elif verdict is BookVerdict.RESYNC:
             self.resync(symbol, f"seq_no {change.seq_no} goes back or the snapshot crosses", now)
+
+    def _take_interactive(self, change: BookChange) -> bool:
+        """A whole book as Retail takers meet it: its best prices are the quote, for there is no interactive `bbo` channel. It
+        may be crossed (RPI orders wait for Retail takers only); then it is a quote to be shown and no book to be traded on."""
+        bid, bid_size = max(change.bids, default=(None, 0.0))
+        ask, ask_size = min(change.asks, default=(None, 0.0))
+        quote = BestQuote(change.symbol, bid, bid_size, ask, ask_size, change.changed_at, change.seq_no)
+        self._desk.events.append(quote)
+        return bid is not None and ask is not None and bid >= ask
 
     def _other(self, data: bytes, binary: bool, now: int) -> None:  # noqa: FBT001
         """Acknowledgements, errors, and pushes of markets that are not ours (the busy one)."""
@@ -118,7 +130,8 @@ class MarketFeed:
 
     def resync(self, symbol: str, reason: str, now: int) -> None:
         """Subscribe the book of `symbol` anew; its changes are dropped until the new snapshot."""
-        if self._desk.settings.book is BookFeed.NONE or symbol not in self._doors:
+        settings = self._desk.settings
+        if (settings.book is BookFeed.NONE and not settings.interactive) or symbol not in self._doors:
             self._desk.trouble("book", f"{symbol}: there is no book to resync ({reason})")
             return
         if symbol in self._resyncing or not self.link.ready:
@@ -142,14 +155,17 @@ class MarketFeed:
     # ---- set-up ----
 
     def _book_channel(self, market: str) -> str:
-        return f"order_book.{market}.{self._desk.settings.book}@15@50ms"
+        settings = self._desk.settings
+        return f"order_book.{market}.{INTERACTIVE if settings.interactive else settings.book}@15@50ms"
 
     def channels(self) -> list[str]:
-        """Every channel of the public socket, the busy market's quotes last."""
-        channels: list[str] = []
+        """Every channel of the public socket but the busy market's. A Retail run gets its quotes from the interactive book."""
+        settings, channels = self._desk.settings, list[str]()
         for market in self._desk.market_of.values():
-            channels += [f"trades.{market}", f"bbo.{market}", f"markets_summary.{market}"]
-            if self._desk.settings.book is not BookFeed.NONE:
+            channels += [f"trades.{market}", f"markets_summary.{market}"]
+            if not settings.interactive:
+                channels.append(f"bbo.{market}")
+            if settings.interactive or settings.book is not BookFeed.NONE:
                 channels.append(self._book_channel(market))
         return channels
 
