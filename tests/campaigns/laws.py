@@ -139,7 +139,7 @@ class Laws:
         floor = self._world.engine._floor
         assert floor.risk.state is TradingState.ACTIVE, f"{client_id} left while {floor.risk.reasons}"
         assert self._world.exchange.status is not None
-        others = [one for one, order in self.sent.items() if order.symbol == placed.symbol and self._may_add(one, order)]
+        others = [one for one, order in self.sent.items() if order.symbol == placed.symbol and one != client_id and self._may_add(one, order)]
         assert not others, f"{client_id} left while {others} may still fill"
         held = self._own_sizes()
         if self.foreign or self.busted:
@@ -147,7 +147,7 @@ class Laws:
         assert held[placed.symbol] == ZERO or self._same_way(held[placed.symbol], placed), f"{client_id} against a position"
         limits = self._world.setup.trading.risk
         worst = {symbol: abs(size) * self._price(symbol) for symbol, size in held.items()}
-        for one, order in [*self.sent.items(), (client_id, placed)]:
+        for one, order in {**self.sent, client_id: placed}.items():
             if one == client_id or self._may_add(one, order):
                 worst[order.symbol] += order.size * order.price
         position, account = limits.max_position_notional, limits.max_account_notional
@@ -351,7 +351,7 @@ class Laws:
                 continue
             for interval in state.builder.intervals:
                 for kline in state.builder.get_klines(interval):
-                    if kline.complete:
+                    if kline.complete and kline.close_at < self._world.now - 2 * SECOND_US:
                         _check_kline(kline, trades[symbol])
 
     def _journal_agrees(self) -> None:

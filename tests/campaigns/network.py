@@ -136,9 +136,10 @@ class FaultyWire(Wire):
         self.calm = True
         self._dark_until = min(self._dark_until, now)
 
-    def deceives(self) -> bool:
-        """Whether the client still believes in a connection that is dead."""
-        return any(pipe in self._deaf for pipe in self._pipes.values())
+    def deceives(self, now: int) -> bool:
+        """Whether the client still believes in a connection that is dead or stuck."""
+        late = now + SECOND_US
+        return any(pipe in self._deaf or pipe.at_client > late for pipe in self._pipes.values())
 
     # ---- sockets ----
 

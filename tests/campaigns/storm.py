@@ -157,7 +157,7 @@ class World:
     def _begin_life(self) -> None:
         """Start the process: the journal of the lives before is all it knows."""
         self.life += 1
-        self.last_fault_at = self.now
+        self.last_fault_at = max(self.last_fault_at, self.now)
         setup = self.setup
         self.journal = TornJournal(self._path, self._metadata, self._fate)
         saved = read_back(self.journal.entries())
@@ -405,7 +405,7 @@ class World:
             self.run_until(self.now + 12 * SECOND_US)
         self.tell(OperatorAsked(OperatorAction.STOP, END_OF_RUN))
         self.run_until(self.now + int(limit_s * SECOND_US), self.laws.at_rest)
-        self.run_until(self.now + 30 * SECOND_US, lambda: not self.wire.deceives())
+        self.run_until(self.now + 30 * SECOND_US, lambda: not self.wire.deceives(self.now))
         self.run_until(self.now + 3 * SECOND_US)
         self.laws.at_the_end()
         trader, self.trader = self.trader, None

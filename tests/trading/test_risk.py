@@ -283,6 +283,14 @@ def test_a_wrong_fee_on_a_fill_halts_entries_but_not_protection() -> None:
     assert stage.engine.status().state == "halted"
 
 
+def test_a_free_retail_fill_recovered_before_our_fees_are_read_halts_nothing() -> None:
+    stage = Stage()
+    entry = stage.enter()
+    stage.answer(entry)
+    stage.fill(entry, price=100.01, fee=D("0"), flags=("INTERACTIVE",))
+    assert stage.engine.status().state == "active"
+
+
 def test_orders_that_were_rejected_trip_the_breaker_on_the_stage() -> None:
     limits = msgspec.structs.replace(SETTINGS.risk, max_consecutive_rejects=2)
     stage = Stage(msgspec.structs.replace(SETTINGS, risk=limits))

@@ -75,6 +75,11 @@ def class_of(fill: Fill, chosen: FeeClass | None) -> FeeClass:
     return FeeClass.RETAIL if chosen is FeeClass.RETAIL and _INTERACTIVE in fill.flags else FeeClass.PRO
 
 
+def class_is_known(fill: Fill, chosen: FeeClass | None) -> bool:
+    """Whether it can be said what this fill should pay: a restart may recover a Retail fill before our fees are read."""
+    return chosen is not None or _INTERACTIVE not in fill.flags
+
+
 class RetailBudget:
     """Our orders of the last day, and whether the next one still counts as Retail. Windows roll: the strictest reading."""
 

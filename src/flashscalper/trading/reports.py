@@ -19,7 +19,7 @@ from flashscalper.strategies.base import PositionView, Signal
 from flashscalper.trading.client_ids import is_ours
 from flashscalper.trading.costs import CostEstimate
 from flashscalper.trading.exits import ExitPlan
-from flashscalper.trading.fees import class_of
+from flashscalper.trading.fees import class_is_known, class_of
 from flashscalper.trading.floor import Floor
 from flashscalper.trading.fold import Trip
 from flashscalper.trading.market_state import MarketState
@@ -262,7 +262,11 @@ class Reports:
             text = f"{fill_key(*fill.key)}: exchange {plain(reported)}, ours {plain(computed)}"
             self._floor.note("pnl_differs", text, now, fill.symbol)
         state = self._floor.markets[fill.symbol]
-        if fill.kind is FillKind.FILL and fill.filled_at >= self._floor.started_at:
+        if (
+            fill.kind is FillKind.FILL
+            and fill.filled_at >= self._floor.started_at
+            and class_is_known(fill, self._floor.fee_class)
+        ):
             self._check_fee(state, fill, now)
 
     def _check_fee(self, state: MarketState, fill: Fill, now: int) -> None:
