@@ -1,4 +1,4 @@
-"""A Retail run sees what Retail takers meet: the interactive book, its best prices as quotes, its own fees; its exits leave."""
+"""A Retail run sees what Retail takers meet: the interactive book, its best prices as quotes, its own fees."""
 
 from __future__ import annotations
 

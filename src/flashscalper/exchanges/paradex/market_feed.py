@@ -77,8 +77,10 @@ class MarketFeed:
             self.resync(symbol, f"seq_no {change.seq_no} goes back or the snapshot crosses", now)
 
     def _take_interactive(self, change: BookChange) -> bool:
-        """A whole book as Retail takers meet it: its best prices are the quote, for there is no interactive `bbo` channel. It
-        may be crossed (RPI orders wait for Retail takers only); then it is a quote to be shown and no book to be traded on."""
+        """A whole book as Retail takers meet it: its best prices are the quote, for there is no interactive `bbo` channel.
+
+        It may be crossed, because RPI orders wait for Retail takers only; then there is no book to be traded on (True).
+        """
         bid, bid_size = max(change.bids, default=(None, 0.0))
         ask, ask_size = min(change.asks, default=(None, 0.0))
         quote = BestQuote(change.symbol, bid, bid_size, ask, ask_size, change.changed_at, change.seq_no)
@@ -159,7 +161,7 @@ class MarketFeed:
         return f"order_book.{market}.{INTERACTIVE if settings.interactive else settings.book}@15@50ms"
 
     def channels(self) -> list[str]:
-        """Every channel of the public socket but the busy market's. A Retail run gets its quotes from the interactive book."""
+        """Every channel of the public socket but the busy market's; a Retail run is quoted by the interactive book."""
         settings, channels = self._desk.settings, list[str]()
         for market in self._desk.market_of.values():
             channels += [f"trades.{market}", f"markets_summary.{market}"]
