@@ -139,7 +139,11 @@ class Laws:
         floor = self._world.engine._floor
         assert floor.risk.state is TradingState.ACTIVE, f"{client_id} left while {floor.risk.reasons}"
         assert self._world.exchange.status is not None
-        others = [one for one, order in self.sent.items() if order.symbol == placed.symbol and one != client_id and self._may_add(one, order)]
+        others = [
+            one
+            for one, order in self.sent.items()
+            if order.symbol == placed.symbol and one != client_id and self._may_add(one, order)
+        ]
         assert not others, f"{client_id} left while {others} may still fill"
         held = self._own_sizes()
         if self.foreign or self.busted:

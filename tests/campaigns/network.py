@@ -46,7 +46,9 @@ _ERRORS: Final = (
     (504, b""),
     (200, b"<html>a captive portal</html>"),
 )
-_RPC_ERROR: Final = b'{"jsonrpc":"2.0","id":%d,"error":{"code":-32603,"message":"Internal error"},"usIn":0,"usDiff":0,"usOut":0}'
+_RPC_ERROR: Final = (
+    b'{"jsonrpc":"2.0","id":%d,"error":{"code":-32603,"message":"Internal error"},"usIn":0,"usDiff":0,"usOut":0}'
+)
 
 
 class _Answer(msgspec.Struct):

@@ -340,7 +340,11 @@ class World:
         if self.exchange.status is not ExchangeStatus.OK:
             return
         modes = self.dice.choice(
-            ((ExchangeStatus.CANCEL_ONLY, ExchangeStatus.POST_ONLY), (ExchangeStatus.MAINTENANCE,), (ExchangeStatus.POST_ONLY,))
+            (
+                (ExchangeStatus.CANCEL_ONLY, ExchangeStatus.POST_ONLY),
+                (ExchangeStatus.MAINTENANCE,),
+                (ExchangeStatus.POST_ONLY,),
+            )
         )
         at_s = 0.0
         for mode in (*modes, ExchangeStatus.OK):
@@ -362,9 +366,7 @@ class World:
         price = self.exchange.summary(market.symbol).mark or Decimal(1)
         size = market.round_size(Decimal(self.dice.choice((50, 300, 2_000))) / price)
         side = self.dice.choice((Side.BUY, Side.SELL))
-        order = NewOrder(
-            client_id="", symbol=market.symbol, side=side, type=OrderType.MARKET, size=size, signed_at=self.now
-        )
+        order = NewOrder(client_id="", symbol=market.symbol, side=side, type=OrderType.MARKET, size=size, signed_at=self.now)
         self.exchange.place(self.account, order, self.now)
         self.tell_server()
 
@@ -379,7 +381,9 @@ class World:
         """A person pauses, flattens or kills, and thinks better of it after a while."""
         action = self.dice.choice((OperatorAction.PAUSE, OperatorAction.FLATTEN, OperatorAction.KILL))
         self.tell(OperatorAsked(action, "a person"))
-        self.later(int(self.dice.uniform(1, 8) * SECOND_US), lambda: self.tell(OperatorAsked(OperatorAction.RESUME, "clear_kill")))
+        self.later(
+            int(self.dice.uniform(1, 8) * SECOND_US), lambda: self.tell(OperatorAsked(OperatorAction.RESUME, "clear_kill"))
+        )
 
     def tell(self, event: OperatorAsked) -> None:
         """A person's word to the process, if there is one."""
