@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,6 +23,10 @@ def check(
         bool | None, typer.Option(help="Place a post-only order far away and cancel it; default: yes, never on prod.")
     ] = None,
     retail: Annotated[bool, typer.Option("--retail", help="Sign in for the Retail class (interactive token).")] = False,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Ask the exchange what its documents leave open; small orders, two minutes.")
+    ] = False,
+    report: Annotated[Path | None, typer.Option(help="Where --probe writes its field report.")] = None,
     json: Json = False,
 ) -> int:
     """Can this machine, this key and this exchange trade together? Step by step, with hints.
@@ -33,6 +38,10 @@ def check(
     from flashscalper.cli.target import find_target
 
     target = find_target(url=url, environment=environment, retail=retail)
+    if probe:
+        from flashscalper.cli.probe import probe as run_probe
+
+        return run_probe(target, markets.split(",")[0].strip(), report, json=json)
     return run_check(target, CheckOptions.parse(target, markets=markets, seconds=seconds, order=order), json=json)
 
 
