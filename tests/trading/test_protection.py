@@ -175,6 +175,18 @@ def test_while_a_closing_order_may_be_lost_a_stop_covers_the_position() -> None:
     assert (cover.role, cover.size, cover.reduce_only) == (OrderRole.STOP, stop.size, True)
 
 
+def test_when_stop_and_exit_are_both_lost_a_stop_covers_as_soon_as_the_first_cannot_arrive_any_more() -> None:
+    stage = Stage()
+    stop = one(PlaceOrder, stage.fill_whole(stage.enter(), 100.01))
+    stage.answer(stop, Verdict.UNKNOWN)
+    leaving = one(PlaceOrder, stage.wait(2.1))
+    stage.answer(leaving, Verdict.UNKNOWN)
+    none(PlaceOrder, stage.wait(3.3))
+    cover = one(PlaceOrder, stage.wait(0.2))
+    assert (cover.role, cover.size) == (OrderRole.STOP, stop.size)
+    none(PlaceOrder, stage.wait(5.0))
+
+
 def test_an_exit_that_filled_in_part_goes_on_with_the_rest() -> None:
     stage = Stage()
     entry, _ = stage.long()

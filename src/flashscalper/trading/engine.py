@@ -243,7 +243,7 @@ class Engine:
             symbol=state.symbol, size=size, stop_price=plan.stop_price if plan else None,
             fallback_price=state.fallback_stop() if size else None,
             target_price=plan.target_price if plan else None, beyond=bool(size) and state.beyond_stop(),
-            can_send=floor.can_send,
+            can_send=floor.can_send, window_us=floor.pursuit.window_us,
         )  # fmt: skip
         state.protection.settle(seen, floor.orders.active(state.symbol), now)
         self._operator.settled()

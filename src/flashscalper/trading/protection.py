@@ -37,7 +37,7 @@ class ProtectionState(StrEnum):
 class Situation(msgspec.Struct, frozen=True, kw_only=True):
     """What protection looks at. `size` is signed and ours alone; `stop_price` is where the plan wants the stop, `beyond`
     whether the mark has passed it already, `fallback_price` a little behind the mark; `can_send` is False while the exchange
-    refuses orders."""
+    refuses orders; `window_us` after it was sent an order can no longer arrive."""
 
     symbol: str
     size: Decimal
@@ -46,6 +46,7 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     target_price: Decimal | None
     beyond: bool
     can_send: bool
+    window_us: int
 
     @property
     def closing_side(self) -> Side:
@@ -215,9 +216,20 @@ class Protection:
             self._adjust(self.stop, seen, live, now)
 
     def _guard_doubt(self, seen: Situation, active: list[TrackedOrder], now: int) -> None:
-        """While the closing order may be lost: a stop where the plan has it, or just behind the mark if that is passed."""
-        live = [one for one in active if _is_stop(one, seen.closing_side) and one.live and not one.canceling]
-        if not live and seen.can_send:
+        """While the closing order may be lost: a stop where the plan has it, or just behind the mark if that is passed.
+
+        A stop that is unknown too is waited for as long as it may still arrive, not until that is proved.
+        """
+        waits_until = None
+        for one in active:
+            if not _is_stop(one, seen.closing_side) or not one.live or one.canceling:
+                continue
+            if one.state is not OrderState.UNKNOWN:
+                return
+            waits_until = max(waits_until or 0, one.sent_at + seen.window_us)
+        if waits_until is not None and now < waits_until:
+            self._wake(waits_until)
+        elif seen.can_send:
             self._send_stop(seen, seen.fallback_price if seen.beyond else seen.stop_price, now)
 
     def _place_stop(self, seen: Situation, now: int) -> None:

@@ -50,6 +50,12 @@ class Pursuit:
         self.healthy = False
         self.clock_error_us = 0
 
+    @property
+    def window_us(self) -> int:
+        """How long after it was sent a request may still be taken: receive window, margin, and what the clock may be off."""
+        window = self._us(self._timing.recv_window_s) + self._us(self._timing.dead_margin_s)
+        return window + 2 * self.clock_error_us
+
     def suspect(self, order: TrackedOrder) -> None:
         """Something speaks against what we believe of this order: ask."""
         self._suspects[order.client_id] = None
@@ -145,8 +151,7 @@ class Pursuit:
 
     def _nothing_arrives_after(self, order: TrackedOrder) -> int:
         """The instant after which the exchange refuses our request even if it should still be on its way."""
-        window = self._us(self._timing.recv_window_s) + self._us(self._timing.dead_margin_s)
-        return order.sent_at + window + 2 * self.clock_error_us
+        return order.sent_at + self.window_us
 
     def _forget_ended(self) -> None:
         """Drop what was asked about orders that are settled."""
