@@ -77,9 +77,8 @@ class ParadexClient:
             raise ConfigError("PARADEX_SECRET_KEY", "nothing", "a key or PARADEX_BEARER_TOKEN, or public data only")
         trades = settings.private and signer is not None and not settings.read_only
         self._desk = desk = Desk(settings, dice)
-        budget = (
-            budget or RateBudget()
-        )  # in a Retail run too: beyond Retail's limits an order counts as Pro, and exits must go
+        # Pro's limits in a Retail run too: beyond Retail's an order counts as Pro, and what protects must leave.
+        budget = budget or RateBudget()
         rest = self._rest = Rest(desk, budget)
         clock = ExchangeClock(desk, rest)
         self._session = Session(desk, rest, clock, signer, bearer)
