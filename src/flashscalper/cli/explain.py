@@ -184,6 +184,8 @@ def _trip_lines(story: TripStory) -> Iterator[str]:
     yield f"  {stamp(trip.opened_at)} to {clock(trip.closed_at)} ({(trip.closed_at - trip.opened_at) / SECOND_US:.1f} s)"
     gross = trip.pnl + trip.fees - trip.funding
     yield f"  net {plain(trip.pnl)} = price {plain(gross)} - fees {plain(trip.fees)} + funding {plain(trip.funding)}"
+    if trip.risk:
+        yield f"  stated before: risk {plain(trip.risk)}, of it costs {plain(trip.costs)}"
     if story.signal is not None:
         yield ""
         yield from _look_lines(story.signal)

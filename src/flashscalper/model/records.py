@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from flashscalper.model.amounts import ZERO
 from flashscalper.model.klines import Kline
 from flashscalper.model.orders import OrderRole, Side
 from flashscalper.model.positions import PositionSide
@@ -107,7 +108,11 @@ class FillBooked(msgspec.Struct, frozen=True, tag=True, tag_field="is"):
 
 
 class RoundTripClosed(msgspec.Struct, frozen=True, tag=True, tag_field="is"):
-    """A position went from flat to flat. `pnl` is net of `fees` and includes `funding`."""
+    """A position went from flat to flat. `pnl` is net of `fees` and includes `funding`.
+
+    What was stated at the entry, in quote units: `risk` is size x (stop distance + costs), `costs` the estimate of the round
+    trip's; both zero when the entry is not known (a position that was found).
+    """
 
     symbol: str
     direction: PositionSide
@@ -121,6 +126,8 @@ class RoundTripClosed(msgspec.Struct, frozen=True, tag=True, tag_field="is"):
     funding: Decimal
     exit_reason: str
     entry_reasons: tuple[str, ...] = ()
+    risk: Decimal = ZERO
+    costs: Decimal = ZERO
 
 
 class ProtectionChanged(msgspec.Struct, frozen=True, tag=True, tag_field="is"):

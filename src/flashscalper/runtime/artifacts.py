@@ -36,7 +36,7 @@ _TRADE_FIELDS: Final = (
 )  # fmt: skip
 _ROUND_TRIP_FIELDS: Final = (
     "opened_at", "closed_at", "symbol", "direction", "size", "entry_price", "exit_price", "pnl", "fees", "funding",
-    "exit_reason", "entry_reasons",
+    "exit_reason", "entry_reasons", "risk", "costs",
 )  # fmt: skip
 _KLINE_FIELDS: Final = (
     "symbol", "interval", "open_at", "close_at", "open", "high", "low", "close", "volume", "quote_volume", "trade_count",

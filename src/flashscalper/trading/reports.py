@@ -296,12 +296,18 @@ class Reports:
 
     def _tell_trip(self, symbol: str, trip: Trip, entry: BookedFill, now: int) -> None:
         net = trip.pnl + trip.funding - trip.fees
-        signal = self._floor.markets[symbol].plan_signal
+        state = self._floor.markets[symbol]
+        signal, plan, costs = state.plan_signal, state.plan, ZERO
+        risk = ZERO
+        if plan is not None and state.plan_costs is not None:
+            costs = trip.left * trip.entry_price * state.plan_costs.total
+            risk = trip.left * plan.levels.risk + costs
         self._floor.tell(
             RoundTripClosed(
                 symbol=symbol, direction=trip.direction, size=trip.left, entry_price=trip.entry_price,
                 exit_price=trip.exit_price, opened_at=trip.opened_at, closed_at=trip.closed_at, pnl=net, fees=trip.fees,
                 funding=trip.funding, exit_reason=entry.reason, entry_reasons=signal.reasons if signal else (),
+                risk=round_money(risk), costs=round_money(costs),
             )
         )  # fmt: skip
         self._floor.risk.on_trip(symbol, net, now)
