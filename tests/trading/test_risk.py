@@ -287,7 +287,7 @@ def test_a_free_retail_fill_recovered_before_our_fees_are_read_halts_nothing() -
     stage = Stage()
     entry = stage.enter()
     stage.answer(entry)
-    stage.fill(entry, price=100.01, fee=D("0"), flags=("INTERACTIVE",))
+    stage.fill(entry, price=100.01, fee=D("0"), flags=("interactive",))
     assert stage.engine.status().state == "active"
 
 
