@@ -84,6 +84,8 @@ SECRET_VARIABLES: Final = (
     ("PARADEX_ENVIRONMENT", "testnet or prod"),
     ("PARADEX_API_KEY", "the account's address, 0x... (Paradex has no API keys of the usual kind)"),
     ("PARADEX_SECRET_KEY", "a Stark private key: better a subkey's, which cannot withdraw; never the Ethereum key"),
+    ("PARADEX_KEY_NAME", "instead of the two above: the name of a key that `flashscalper keys` stored"),
+    ("PARADEX_KEYSTORE", "where keys are stored: `keyring`, or the path of a file; default: the keyring if there is one"),
     ("PARADEX_BEARER_TOKEN", "a ready-made token; reads only"),
     ("PARADEX_REST_URL", "only to point at another address, for example a simulator on loopback"),
     ("PARADEX_WS_URL", "likewise"),
