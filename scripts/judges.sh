@@ -31,7 +31,7 @@ find_310() {
 }
 
 install() {
-    "$uv" pip install --quiet --no-config --python "$target/bin/python" --require-hashes --no-deps "$@"
+    "$uv" pip install --quiet --no-config --compile-bytecode --python "$target/bin/python" --require-hashes --no-deps "$@"
 }
 
 found=$(find_310)
