@@ -40,15 +40,15 @@ class CostSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     `min_multiple`: the expected move must be at least this many times the costs. `report_only` writes the arithmetic down
     and denies nothing (profile `demo`). `slippage_bps` is expected per taker leg beyond half the spread. `top_up_share` is
-    the part of a post-only-then-IOC entry that is expected to end as taker. `hold_s` is the expected holding time for
-    funding. `default_spread_bps` stands in while no quote is known, `default_drift_bps` while the drift of a speed bump has
-    not been measured for long enough.
+    the part of a post-only-then-IOC entry that is expected to end as taker: all of it, unless your own fills say otherwise.
+    `hold_s` is the expected holding time for funding. `default_spread_bps` stands in while no quote is known,
+    `default_drift_bps` while the drift of a speed bump has not been measured for long enough.
     """
 
     min_multiple: float = 1.5
     report_only: bool = False
     slippage_bps: float = 0.5
-    top_up_share: float = 0.5
+    top_up_share: float = 1.0
     hold_s: float = 600.0
     default_spread_bps: float = 2.0
     default_drift_bps: float = 0.5
