@@ -35,6 +35,8 @@ from tests.cli.simulator import running_simulator
 
 KEY = new_private_key(b"p" * 32)
 SEED = 8
+DEFAULT = pytest.mark.verify
+"""The other position of a switch: what a new simulator does."""
 
 
 @asynccontextmanager
@@ -76,15 +78,15 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("switch", "value", "found"),
     [
-        ("client_id_scope", ClientIdScope.OPEN, "open"),
+        pytest.param("client_id_scope", ClientIdScope.OPEN, "open", marks=DEFAULT),
         ("client_id_scope", ClientIdScope.FOREVER, "forever"),
-        ("disconnect_scope", DisconnectScope.CONNECTION, "connection"),
+        pytest.param("disconnect_scope", DisconnectScope.CONNECTION, "connection", marks=DEFAULT),
         ("disconnect_scope", DisconnectScope.ACCOUNT, "account"),
-        ("disconnect_spares_untriggered", False, False),
+        pytest.param("disconnect_spares_untriggered", False, False, marks=DEFAULT),
         ("disconnect_spares_untriggered", True, True),
-        ("reduce_only_counts_untriggered", False, False),
+        pytest.param("reduce_only_counts_untriggered", False, False, marks=DEFAULT),
         ("reduce_only_counts_untriggered", True, True),
-        ("leverage_raises_maintenance", False, False),
+        pytest.param("leverage_raises_maintenance", False, False, marks=DEFAULT),
         ("leverage_raises_maintenance", True, True),
     ],
 )
@@ -96,11 +98,11 @@ def test_the_switch_of_the_exchange_is_found_out(switch: str, value: object, fou
 @pytest.mark.parametrize(
     ("switch", "value", "found"),
     [
-        ("max_batch", 10, 10),
+        pytest.param("max_batch", 10, 10, marks=DEFAULT),
         ("max_batch", 50, 50),
-        ("require_sbe", False, False),
+        pytest.param("require_sbe", False, False, marks=DEFAULT),
         ("require_sbe", True, True),
-        ("private_as_sbe", False, False),
+        pytest.param("private_as_sbe", False, False, marks=DEFAULT),
         ("private_as_sbe", True, True),
         ("deltas_depth", 5, 5),
         ("summary_every_us", 700_000, 700_000),
