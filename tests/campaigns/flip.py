@@ -26,3 +26,9 @@ class Flip:
         up = view.kline.open_at // 1_000_000 % 2 == 0
         direction = PositionSide.LONG if up else PositionSide.SHORT
         return Signal(direction=direction, confidence=90.0, reasons=("a coin",), expected_move=0.01)
+
+
+class Keep(Flip):
+    """The same entry, and then it stays: its position is there to be looked at."""
+
+    exits = ExitPolicy(stop=percent(2), target=percent(4), max_hold_s=3_600)

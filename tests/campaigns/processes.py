@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from flashscalper.exchanges.paradex.settings import Environment
+from flashscalper.model.errors import FlashScalperError
 from flashscalper.model.secrets import Secret
+from flashscalper.runtime.control import Asked, ask
 from flashscalper.runtime.credentials import Credentials
 from flashscalper.runtime.rest_client import ParadexRestClient
 from flashscalper.runtime.session_lock import AccountFolder, known_accounts
 
 KEY = "0x5eed1234567"
 FLIP = f"{Path(__file__).parent / 'flip.py'}:Flip"
+"""Trades all the time."""
+KEEP = f"{Path(__file__).parent / 'flip.py'}:Keep"
+"""Enters and stays."""
 MARKETS = "ETHUSDT,BTCUSDT"
 BUSY = {
     "FLASHSCALPER_TRADING_COSTS_REPORT_ONLY": "true",
@@ -47,9 +53,9 @@ class Stand:
         }  # fmt: skip
         self._started: list[subprocess.Popen[bytes]] = []
 
-    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+    def start(self, *arguments: str, strategy: str = FLIP) -> subprocess.Popen[bytes]:
         """`flashscalper run` on the simulator, its words in `run.log`."""
-        command = ["run", "--mode", "testnet", "--markets", MARKETS, "--strategy", FLIP, *arguments]
+        command = ["run", "--mode", "testnet", "--markets", MARKETS, "--strategy", strategy, *arguments]
         with (self.home / "run.log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "flashscalper", *command], cwd=self.home, env=self.environment, stdout=log, stderr=log
@@ -70,15 +76,16 @@ class Stand:
             cwd=self.home, env=self.environment, capture_output=True, text=True, check=False, timeout=60,
         )  # fmt: skip
 
-    def until(self, asked: str, wanted: Any) -> dict[str, Any]:
-        """Ask for the status until `wanted(status)`; fails with the log when it takes too long."""
+    def until(self, asked: str, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Ask the endpoint for the status until `wanted(status)`; fails with the log when it takes too long."""
         give_up = time.monotonic() + PATIENCE_S
         document: dict[str, Any] = {}
         while time.monotonic() < give_up:
-            document = self.verb("status", code=None)
-            if document.get("running") and wanted(document):
-                return document
-            time.sleep(0.2)
+            with suppress(FlashScalperError, ValueError):
+                document = asyncio.run(ask(self.folder(), "status", Asked()))
+                if wanted(document):
+                    return document
+            time.sleep(0.1)
         raise AssertionError(f"not {asked}: {document}\n{self.log()}")
 
     def client(self) -> ParadexRestClient:

@@ -19,6 +19,7 @@ from flashscalper.model.fills import Fill
 from flashscalper.model.orders import OrderStatus
 from flashscalper.runtime.journal import read_journal
 from flashscalper.runtime.recovery import state_of
+from flashscalper.runtime.replaying import Replay
 from flashscalper.trading.client_ids import is_ours
 from tests.campaigns.processes import Stand, stand
 
@@ -76,9 +77,11 @@ def campaign(home: Path, kills: int, seed: int) -> tuple[Watch, int]:
         watch.start()
         for number in range(kills):
             process = place.start()
-            if number == 0:
+            if number == 0 or dice.random() < 0.8:
                 place.until("active", lambda status: status["state"] == "active")
-            time.sleep(dice.uniform(1.5, 6.0) if dice.random() < 0.8 else dice.uniform(0.3, 1.5))
+                time.sleep(dice.uniform(0.0, 4.0))
+            else:
+                time.sleep(dice.uniform(0.2, 2.0))
             assert process.poll() is None, place.log()
             process.kill()
             process.wait()
@@ -117,6 +120,8 @@ async def compare(place: Stand) -> int:
     theirs = Counter((fill.key, fill.size, fill.price, fill.fee) for fill in fills)
     assert ours == theirs, "a fill was lost or booked twice"
     assert saved.foreign == {}
+    for run in {journal.parent for journal in journals}:
+        assert Replay(run).compare().difference is None, run
     return len(fills)
 
 
@@ -131,5 +136,5 @@ def test_a_few_kills_lose_nothing_double_nothing_and_leave_nothing_naked(tmp_pat
 @pytest.mark.timeout(1_800)
 def test_a_hundred_kills_lose_nothing_double_nothing_and_leave_nothing_naked(tmp_path: Path) -> None:
     watch, fills = campaign(tmp_path, kills=100, seed=2)
-    assert fills >= 100
+    assert fills >= 60
     assert watch.longest_s <= NAKED_LIMIT_S

@@ -1,0 +1,204 @@
+"""`flashscalper run` and the verbs around it, as a person uses them: real processes over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from flashscalper.model.orders import Order, Side
+from flashscalper.runtime.replaying import Replay
+from flashscalper.trading.client_ids import is_ours
+from tests.campaigns.processes import KEEP, KEY, MARKETS, Stand, stand
+from tests.cli.run import flashscalper
+
+FAR = Decimal("0.97")
+
+
+def held(status: dict[str, object]) -> bool:
+    markets = status["markets"]
+    assert isinstance(markets, dict)
+    return any(one["position"] is not None and one["position"]["protection"] == "protected" for one in markets.values())
+
+
+def active(status: dict[str, object]) -> bool:
+    return status["state"] == "active"
+
+
+def place_foreign(place: Stand) -> str:
+    """Somebody else's order on the same account: a script's, far away."""
+
+    async def main() -> str:
+        client = place.client()
+        try:
+            market, price = await client.get_market("ETHUSDT"), await client.get_price("ETHUSDT")
+            far = market.passive_price(Decimal(repr(price.mark)) * FAR, Side.BUY)
+            order = await client.place_limit_order("ETHUSDT", "BUY", "0.1", far)
+            return order.client_id
+        finally:
+            await client.close()
+
+    return asyncio.run(main())
+
+
+def look(place: Stand) -> tuple[list[Order], dict[str, Decimal]]:
+    async def main() -> tuple[list[Order], dict[str, Decimal]]:
+        client = place.client()
+        try:
+            positions = {position.symbol: position.size for position in await client.get_positions() if position.size}
+            return await client.get_open_orders(), positions
+        finally:
+            await client.close()
+
+    return asyncio.run(main())
+
+
+def test_a_person_pauses_flattens_resumes_and_stops_it(tmp_path: Path) -> None:
+    with stand(tmp_path) as place:
+        process = place.start(strategy=KEEP)
+        place.until("protected", held)
+        status = place.verb("pause", "--reason", "lunch")
+        assert (status["state"], any("lunch" in reason for reason in status["reasons"])) == ("reducing", True)
+        assert place.verb("resume")["state"] == "active"
+        other = place.said("run", "--mode", "testnet", "--markets", MARKETS)
+        assert other.returncode == 1
+        assert f"one process an account: process {process.pid} " in other.stderr
+        foreign = place_foreign(place)
+        place.verb("flatten", "--reason", "enough")
+        place.until("flat", lambda seen: not held(seen) and seen["orders"]["open"] == 0)
+        orders, positions = look(place)
+        assert ([order.client_id for order in orders], positions) == ([foreign], {})
+        text = place.said("status")
+        assert "reducing" in text.stdout
+        assert "flat" in text.stdout
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(40) == 0
+        assert "SIGTERM: no more entries; once more leaves at once" in place.log()
+        assert place.said("status").returncode == 1
+        (run,) = (run for run in place.runs() if (run / "journal.fsj").exists())
+        result = Replay(run).compare()
+        assert (result.difference, result.equal == result.records > 20) == (None, True)
+        for file in run.rglob("*"):
+            assert not file.is_file() or KEY.removeprefix("0x").encode() not in file.read_bytes(), file
+
+
+def test_stopped_with_positions_it_leaves_them_with_their_stops_and_goes_on_with_them(tmp_path: Path) -> None:
+    with stand(tmp_path) as place:
+        process = place.start(strategy=KEEP)
+        place.until("protected", held)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(40) == 0
+        orders, positions = look(place)
+        assert positions
+        assert "rests" in place.log()
+        stops = {order.symbol: order.remaining for order in orders if is_ours(order.client_id)}
+        assert stops == {symbol: abs(size) for symbol, size in positions.items()}
+        place.start(strategy=KEEP)
+        place.until("active again", active)
+        place.verb("flatten")
+        place.until("flat", lambda seen: not held(seen) and seen["orders"]["open"] == 0)
+        assert look(place)[1] == {}
+
+
+@pytest.mark.parametrize("how", ["verb", "file", "signal"])
+def test_the_kill_switch_flattens_and_stays_latched_over_a_restart(how: str, tmp_path: Path) -> None:
+    with stand(tmp_path) as place:
+        process = place.start(strategy=KEEP)
+        place.until("protected", held)
+        foreign = place_foreign(place)
+        if how == "verb":
+            place.verb("kill", "--reason", "smoke")
+        elif how == "file":
+            place.folder().kill.touch()
+        else:
+            process.send_signal(signal.SIGUSR1)
+        status = place.until(
+            "flat", lambda seen: not held(seen) and seen["orders"]["open"] == 0 and seen["state"] == "halted"
+        )
+        assert status["killed"]
+        orders, positions = look(place)
+        assert ([order.client_id for order in orders], positions) == ([foreign], {})
+        process.kill()
+        process.wait()
+        place.start(strategy=KEEP)
+        time.sleep(1.0)
+        again = place.until("latched", lambda seen: seen["streams"].get("account") is True and seen["state"] == "halted")
+        assert any(reason.startswith("killed") for reason in again["reasons"])
+        assert place.verb("resume")["state"] == "halted"
+        place.verb("resume", "--clear-kill")
+        place.until("active", active)
+
+
+def test_killed_without_the_process_only_what_is_ours_goes(tmp_path: Path) -> None:
+    with stand(tmp_path) as place:
+        process = place.start(strategy=KEEP)
+        place.until("protected", held)
+        foreign = place_foreign(place)
+        process.kill()
+        process.wait()
+        done = place.verb("kill", "--reason", "from another terminal")
+        assert done["done"] is True
+        orders, positions = look(place)
+        assert ([order.client_id for order in orders], positions) == ([foreign], {})
+        assert "killed: from another terminal" in place.said("status").stdout
+        place.verb("resume", "--clear-kill")
+        place.start(strategy=KEEP)
+        seen = place.until("active", active)
+        assert all("foreign_exposure" not in block for one in seen["markets"].values() for block in one["blocks"])
+
+
+def test_paper_names_the_keys_that_it_ignores_and_ends_flat(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("PARADEX_SECRET_KEY=0xfeed\n")
+    (tmp_path / ".env").chmod(0o600)
+    result = flashscalper("run", "--markets", "BTCUSDT", "--profile", "demo", "--seconds", "3", "--json", home=tmp_path)
+    assert result.returncode == 0, result.stderr
+    first = result.stderr.splitlines()[0]
+    assert first == "paper: PARADEX_SECRET_KEY ignored, nothing real is traded; --mode testnet or --mode live uses them"
+    assert '"mode":"paper"' in result.stdout
+    assert all(b"0xfeed" not in file.read_bytes() for file in (tmp_path / "runs").rglob("*") if file.is_file())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("--mode", "real"), "mode: saw 'real'; accepted: paper, testnet, live"),
+        (("--mode", "testnet", "--profile", "demo"), "default, classic (demo is a demonstration, for paper only)"),
+        (("--seconds", "-1"), "seconds: saw -1.0"),
+        (("--strategy", "nobody"), "strategy: saw 'nobody'; accepted: scalper, or FILE.py:CLASS"),
+        (("--strategy", "missing.py:Mine"), "a readable file"),
+        (("--mode", "testnet"), "PARADEX_SECRET_KEY"),
+        (("--mode", "live"), "PARADEX_SECRET_KEY"),
+    ],
+)
+def test_what_it_cannot_do_is_refused_in_one_line_before_anything_is_written(
+    arguments: tuple[str, ...], expected: str, tmp_path: Path
+) -> None:
+    result = flashscalper("run", *arguments, home=tmp_path)
+    assert result.returncode == 2
+    assert expected in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert not (tmp_path / "runs").exists()
+
+
+def test_live_needs_the_acknowledgement_and_the_environment_of_its_mode(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("PARADEX_SECRET_KEY=0xfeed\nPARADEX_API_KEY=0x123\n")
+    (tmp_path / ".env").chmod(0o600)
+    unsaid = flashscalper("run", "--mode", "live", home=tmp_path)
+    assert unsaid.returncode == 2
+    assert "LIVE_ACK" in unsaid.stderr
+    (tmp_path / ".env").write_text("PARADEX_SECRET_KEY=0xfeed\nPARADEX_ENVIRONMENT=prod\n")
+    (tmp_path / ".env").chmod(0o600)
+    crossed = flashscalper("run", "--mode", "testnet", home=tmp_path)
+    assert "PARADEX_ENVIRONMENT with --mode testnet: saw 'prod'" in crossed.stderr
+    assert "0xfeed" not in unsaid.stderr + crossed.stderr
+
+
+def test_a_paper_feed_that_is_not_there_is_said_and_the_synthetic_one_offered(tmp_path: Path) -> None:
+    result = flashscalper("run", "--feed", "nothing.jsonl", "--markets", "BTCUSDT", home=tmp_path)
+    assert result.returncode == 1
+    assert "the paper exchange did not start on feed 'nothing.jsonl'" in result.stderr
+    assert "`--feed synthetic` trades on an invented market" in result.stderr
