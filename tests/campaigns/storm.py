@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import msgspec
 
-from flashscalper.exchanges.base import HttpFailed, HttpRequest, HttpResponse, Incoming, OpenSocket, Outgoing
+from flashscalper.exchanges.base import HttpFailed, HttpRequest, HttpResponse, Incoming, Outgoing
 from flashscalper.exchanges.paradex.client import ParadexClient
 from flashscalper.exchanges.paradex.settings import BookFeed, Environment, OrderEntry, ParadexSettings
 from flashscalper.exchanges.paradex.signing import (
@@ -46,6 +46,7 @@ from flashscalper.trading.client_ids import ClientIds, is_ours
 from flashscalper.trading.costs import EntryStyle
 from flashscalper.trading.engine import Engine
 from flashscalper.trading.operating import END_OF_RUN
+from flashscalper.trading.reconcile import NOT_RECONCILED
 from flashscalper.trading.saved import read_back
 from flashscalper.trading.settings import TradingSettings
 from tests.campaigns.laws import Laws
@@ -61,7 +62,7 @@ AT_THE_EXCHANGE: Final = ("bust", "closing", "foreign_order", "foreign_cancel")
 TO_THE_PROCESS: Final = ("crash", "crash_writing", "crash_sending", "operator")
 _LIFE: Final = 1_000_000
 _URL: Final = "127.0.0.1:8787"
-FOLDER: Final = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
+FOLDER: Final = "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 
 class Setup(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +105,7 @@ def draw(seed: int, *, curve: bool = False) -> Setup:
             "interactive": dice.random() < 0.1,
             "token_refresh_s": dice.choice((180.0, 180.0, 10.0)),
             "token_entry_floor_s": 18.0,
+            "backoff_cap_s": 5.0,
         },
         rules=ExchangeRules(
             reduce_only_counts_untriggered=dice.random() < 0.3,
@@ -409,7 +411,7 @@ class World:
             self.run_until(self.now + 12 * SECOND_US)
         self.tell(OperatorAsked(OperatorAction.STOP, END_OF_RUN))
         self.run_until(self.now + int(limit_s * SECOND_US), self.laws.at_rest)
-        self.run_until(self.now + 30 * SECOND_US, lambda: not self.wire.deceives(self.now))
+        self.run_until(self.now + 90 * SECOND_US, self._all_is_well)
         self.run_until(self.now + 3 * SECOND_US)
         self.laws.at_the_end()
         trader, self.trader = self.trader, None
@@ -417,6 +419,11 @@ class World:
         trader.stop(self.now)
         self._send(trader.outgoing())
         self.journal.close()
+
+    def _all_is_well(self) -> bool:
+        """Every connection is up and works, and the books were compared."""
+        floor = self.engine._floor
+        return not self.wire.deceives(self.now) and all(floor.streams.values()) and not floor.risk.holds(NOT_RECONCILED)
 
     @property
     def hash(self) -> str:

@@ -51,6 +51,27 @@ def submit(bench: Bench, command: Any) -> list[RequestOutcome]:
     return bench.seen(RequestOutcome)
 
 
+def test_a_socket_on_which_nothing_is_heard_after_an_order_is_given_up_in_three_seconds() -> None:
+    bench = Bench(dead_feed_s=1e6).started()
+    dead = bench.conn("protection")
+    bench.answer_rpc = bench.answer_pings = False
+    submit(bench, stop())
+    bench.wait(2.9)
+    assert dead not in bench.closed
+    bench.wait(0.2)
+    assert dead in bench.closed
+
+
+def test_a_socket_that_answers_pings_is_kept_although_an_order_is_not_answered() -> None:
+    bench = Bench(dead_feed_s=1e6).started()
+    slow = bench.conn("protection")
+    bench.answer_rpc = False
+    submit(bench, stop())
+    bench.wait(5)
+    assert slow not in bench.closed
+    assert [outcome.verdict for outcome in bench.seen(RequestOutcome)] == [Verdict.UNKNOWN]
+
+
 def test_an_entry_leaves_signed_on_the_entries_socket_in_the_same_call() -> None:
     bench = Bench().started()
     bench.forget()

@@ -194,6 +194,20 @@ def test_a_handshake_that_never_ends_is_given_up() -> None:
     assert first in bench.closed
 
 
+def test_a_stream_that_breaks_before_it_was_whole_is_told_as_lost_if_trades_had_come() -> None:
+    bench = Bench(dead_feed_s=FOR_EVER, private=False)
+    bench.answer_rpc = False
+    bench.started()
+    bench.frame("market", trade_push(1))
+    assert streams(bench) == []
+    bench.cut("market")
+    assert streams(bench) == [("market", False)]
+    bench.settle()
+    bench.wait(1)
+    bench.cut("market")
+    assert streams(bench) == [("market", False)]
+
+
 def test_a_frame_or_handshake_of_an_old_socket_is_ignored() -> None:
     bench = Bench(private=False).started()
     old = bench.conn("market")

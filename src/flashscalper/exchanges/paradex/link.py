@@ -23,6 +23,7 @@ RpcOutcome = wire.Envelope | None
 """A request's answer; None means the socket went or the deadline passed before one came."""
 
 RpcDone = Callable[[RpcOutcome, int], None]
+_PROBE_TIMEOUT_S: Final = 2.0
 _STEADY_US: Final = 30 * SECOND_US
 """A connection that stayed ready this long earns a fresh backoff."""
 
@@ -181,8 +182,16 @@ class Link:
             self._ping_alarm = self._desk.later(now, settings.ping_timeout_s, self._no_pong)
             self._watch = self._desk.later(now, settings.ping_every_s, self._check)
 
+    def doubt(self, conn: str, since: int, now: int) -> None:
+        """Something that should have been answered on socket `conn` since `since` was not: if nothing at all was heard on
+        it, ping at once and with little patience. A dead socket must not swallow the next order too."""
+        if conn == self.conn and self.ready and self.heard_at <= since:
+            self._desk.out.append(SendFrame(self.conn, b"", ping=True))
+            _cancel(self._ping_alarm)
+            self._ping_alarm = self._desk.later(now, _PROBE_TIMEOUT_S, self._no_pong)
+
     def _no_pong(self, now: int) -> None:
-        self.close(now, f"no pong in {self._desk.settings.ping_timeout_s} s")
+        self.close(now, "no pong in time")
 
     # ---- requests ----
 

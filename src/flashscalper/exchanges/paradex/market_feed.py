@@ -39,6 +39,7 @@ class MarketFeed:
         self._resyncing: set[str] = set()
         self._repaired_at: dict[str, int] = {}
         self._told_ready = False
+        self._told_last: dict[str, int] = {}
         self.link = Link(desk, STREAM, desk.settings.socket_url, data_counts=True)
         self.link.set_up = self._set_up
         self.link.on_lost = self._lost
@@ -200,7 +201,9 @@ class MarketFeed:
             self._desk.events.append(StreamChanged(STREAM, ready=True))
 
     def _lost(self, reason: str, now: int) -> None:  # noqa: ARG002 - a listener's shape
+        """Told also when the stream broke before it was whole, if trades had come of it: more may be missing."""
         self._gaps.drop()
-        if self._told_ready:
-            self._told_ready = False
+        last = self._gaps.last_ids()
+        if self._told_ready or last != self._told_last:
+            self._told_ready, self._told_last = False, last
             self._desk.events.append(StreamChanged(STREAM, ready=False, reason=reason))

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from flashscalper.exchanges.paradex.signing import ParadexSigner
 
 MAX_CLIENT_ID: Final = 64
+_DOUBT_AFTER_S: Final = 1.0
+"""After this long without a sound from its socket an order's way is tested with a ping."""
 OrderCommand = PlaceOrder | ModifyOrder | CancelOrder
 
 _KINDS: Final = {PlaceOrder: RequestKind.PLACE, ModifyOrder: RequestKind.MODIFY, CancelOrder: RequestKind.CANCEL}
@@ -73,7 +75,9 @@ class Orders:
             if link is not None:
                 params = self._params(command, now)
                 timeout_s = self._desk.settings.order_timeout_s
-                link.request(_METHODS[type(command)], params, now, timeout_s, _Reply(self, command, link.conn))
+                conn = link.conn
+                link.request(_METHODS[type(command)], params, now, timeout_s, _Reply(self, command, conn))
+                self._desk.later(now, _DOUBT_AFTER_S, lambda at: link.doubt(conn, now, at))
             else:
                 self._by_rest(command, now, resent=False)
         except ConfigError as error:  # figures that cannot be signed; nothing has left us yet

@@ -65,6 +65,10 @@ class TradeGaps:
             if last is not None and symbol not in self._gaps:
                 self._gaps[symbol] = _Gap(last)
 
+    def last_ids(self) -> dict[str, int]:
+        """The newest trade reported of each market."""
+        return {symbol: trade.id for symbol, trade in self._last.items()}
+
     def drop(self) -> None:
         """The stream broke again while filling: the last reported trades still say where the gap begins."""
         self._gaps.clear()
