@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Part = Generator[None, Kline, None]
 
-_SLACK: Final = 64
+_SLACK: Final = 32
 
 
 class FusedCore:

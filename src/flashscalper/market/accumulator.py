@@ -59,14 +59,15 @@ class Accumulator:
         return other
 
     @classmethod
-    def reopened(cls, kline: Kline) -> Accumulator:
-        """Go on from a closed kline whose trade ids are forgotten: open and close stay, unless it was flat."""
+    def reopened(cls, kline: Kline, ends: tuple[float, float] | None) -> Accumulator:
+        """Go on from a closed kline. `ends` are the ids of its first and last trade; when they are forgotten (None),
+        open and close stay, unless it was flat."""
         part = cls(kline.open_at, kline.close_at)
         if kline.trade_count or kline.volume:
             part.open, part.high, part.low, part.close = kline.open, kline.high, kline.low, kline.close
             part.volume, part.quote_volume, part.trade_count = kline.volume, kline.quote_volume, kline.trade_count
             part.taker_buy_volume, part.taker_buy_quote_volume = kline.taker_buy_volume, kline.taker_buy_quote_volume
-            part.first_id, part.last_id = -inf, inf
+            part.first_id, part.last_id = ends or (-inf, inf)
         return part
 
     def add(self, trades: Sequence[Trade]) -> None:

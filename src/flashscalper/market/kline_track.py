@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
 from flashscalper.market.accumulator import Accumulator, flat_kline
+from flashscalper.market.kline_store import KlineStore
 from flashscalper.model.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from flashscalper.model.klines import Kline, Trade
 
-_REMEMBERED_PARTS: Final = 16
+_REMEMBERED_ENDS: Final = 16
 
 Revision = tuple["Kline", "Kline"]
 """A closed kline before and after."""
@@ -30,8 +30,8 @@ class KlineTrack:
     """
 
     __slots__ = (
+        "_ends",
         "_history",
-        "_parts",
         "_presets",
         "_seeded",
         "_symbol",
@@ -45,12 +45,12 @@ class KlineTrack:
     def __init__(self, symbol: str, interval: str, length: int, history: int) -> None:
         self.interval = interval
         self.length = length
-        self.closed: deque[Kline] = deque(maxlen=history)
+        self.closed = KlineStore(symbol, interval, history)
         self.closed_until: int | None = None
         self.open: dict[int, Accumulator] = {}
         self._symbol = symbol
         self._history = history
-        self._parts: dict[int, Accumulator] = {}
+        self._ends: dict[int, tuple[float, float]] = {}
         self._presets: dict[int, Kline] = {}
         self._seeded: set[int] = set()
 
@@ -132,7 +132,7 @@ class KlineTrack:
         if open_at in self._seeded:
             return []
         before = self.closed[index]
-        part = self._parts.pop(open_at, None) or Accumulator.reopened(before)
+        part = Accumulator.reopened(before, self._ends.pop(open_at, None))
         part.add_late(trade)
         self._remember(part)
         after = part.kline(self._symbol, self.interval, closed=True, complete=before.complete, flat_at=before.close)
@@ -154,13 +154,12 @@ class KlineTrack:
                     self._seeded.add(kline.open_at)
                 continue
             known[kline.open_at] = kline
-            self._parts.pop(kline.open_at, None)
+            self._ends.pop(kline.open_at, None)
             self._seeded.add(kline.open_at)
             fresh.append(kline)
         if fresh:
             fresh.sort(key=_by_open)
-            self.closed.clear()
-            self.closed.extend(sorted(known.values(), key=_by_open)[-self._history :])
+            self.closed.replace(sorted(known.values(), key=_by_open)[-self._history :])
             self.closed_until = max(self.closed_until or 0, self.closed[-1].close_at)
             self._seeded.intersection_update([*self._presets, *(kline.open_at for kline in self.closed)])
         return fresh
@@ -203,14 +202,16 @@ class KlineTrack:
             yield kline, carried
 
     def _remember(self, part: Accumulator) -> None:
-        self._parts[part.open_at] = part
-        if len(self._parts) > _REMEMBERED_PARTS:
-            del self._parts[next(iter(self._parts))]
+        if not part.trade_count:
+            return
+        self._ends[part.open_at] = (part.first_id, part.last_id)
+        if len(self._ends) > _REMEMBERED_ENDS:
+            del self._ends[next(iter(self._ends))]
 
     def _index(self, open_at: int) -> int | None:
         for index in range(len(self.closed) - 1, -1, -1):
-            if self.closed[index].open_at <= open_at:
-                return index if self.closed[index].open_at == open_at else None
+            if self.closed.open_at(index) <= open_at:
+                return index if self.closed.open_at(index) == open_at else None
         return None
 
     def _check(self, kline: Kline) -> None:

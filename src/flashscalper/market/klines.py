@@ -81,7 +81,7 @@ class KlineBuilder:
         close_delay_us: int = CLOSE_DELAY_US,
         timer_only: bool = False,
         reorder: int = 64,
-        remembered_ids: int = 1_024,
+        remembered_ids: int = 512,
     ) -> None:
         _check_range("history", history, 1)
         _check_range("close_delay_us", close_delay_us, 0)
@@ -197,7 +197,7 @@ class KlineBuilder:
         track = self._look(interval)
         if len(track.closed) < count or count < 1:
             return count < 1
-        return track.closed[-1].open_at - track.closed[-count].open_at == (count - 1) * track.length
+        return track.closed.open_at(-1) - track.closed.open_at(-count) == (count - 1) * track.length
 
     def get_kline_count(self, interval: str) -> int:
         """How many closed klines are kept."""
@@ -357,9 +357,7 @@ class KlineBuilder:
         last = track.floor(newest)
         klines: list[Kline] = []
         price = track.last_price
-        for open_at in range(
-            max(track.closed_until, last - (track.closed.maxlen or 0) * track.length), last + 1, track.length
-        ):
+        for open_at in range(max(track.closed_until, last - (track.closed.limit) * track.length), last + 1, track.length):
             part = self._peek(track, open_at)
             if part.trade_count or price is not None:
                 complete = open_at >= self._whole_since
