@@ -34,9 +34,18 @@ class Running:
         self.ready = ready
         self.rest: str = ready["rest"]
 
-    def ask(self, method: str, url: str, body: object = None, context: ssl.SSLContext | None = None) -> tuple[int, Any]:
+    def ask(
+        self,
+        method: str,
+        url: str,
+        body: object = None,
+        context: ssl.SSLContext | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> tuple[int, Any]:
         """One request; with the control token when it goes to the back door."""
-        headers = {"Authorization": f"Bearer {self.ready['control']['token']}"} if "/control/" in url else {}
+        headers = dict(headers or {})
+        if "/control/" in url:
+            headers["Authorization"] = f"Bearer {self.ready['control']['token']}"
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(url, data, headers, method=method)
         try:
@@ -162,5 +171,5 @@ def test_a_refusal_is_one_line_and_exit_code_2(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["fault = 3", "[[faults]]\nkind = 'drop'", "[[fault]]\nkind = 'drop'", "[["])
 def test_a_fault_file_that_does_not_fit_is_named(text: str, tmp_path: Path) -> None:
     (tmp_path / "faults.toml").write_text(text)
-    with pytest.raises(ConfigError, match="faults|at"):
+    with pytest.raises(ConfigError, match=r"faults|at"):
         app(["sim", "--port", "0", "--faults", str(tmp_path / "faults.toml")], standalone_mode=False)

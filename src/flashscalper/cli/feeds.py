@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -23,10 +24,12 @@ def parse_symbols(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part.strip().upper() for part in text.split(",") if part.strip()))
 
 
-def open_synthetic(*, seed: int, symbols: tuple[str, ...], started_at: int) -> SyntheticFeed:
-    """The synthetic market of a seed for `symbols` (empty: all seven), beginning at `started_at`."""
+def open_synthetic(
+    *, seed: int, symbols: tuple[str, ...], started_at: int, prices: Mapping[str, Decimal] | None = None
+) -> SyntheticFeed:
+    """The synthetic market of a seed for `symbols` (empty: all seven), beginning at `started_at` (and at `prices`)."""
     markets = choose_markets(symbols) if symbols else DEFAULT_MARKETS
-    return SyntheticFeed(markets, Random(f"market/{seed}"), started_at)  # noqa: S311 - a market, not a secret
+    return SyntheticFeed(markets, Random(f"market/{seed}"), started_at, prices=prices)  # noqa: S311 - a market, no secret
 
 
 def open_recording(name: str, *, symbols: tuple[str, ...], start_at: int | None = None) -> RecordingFeed:

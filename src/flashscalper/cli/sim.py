@@ -10,7 +10,7 @@ import sys
 import threading
 import tomllib
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Final
@@ -28,10 +28,12 @@ from flashscalper.runtime.box import CHAIN_ID, Box, box_settings, open_box, open
 from flashscalper.runtime.clock import WallClock
 from flashscalper.runtime.live import run_loop
 from flashscalper.runtime.server import ServerShell
+from flashscalper.runtime.state_store import StateStore
 from flashscalper.simulator.control import to_fault
 from flashscalper.simulator.fault_rules import Fault
 from flashscalper.simulator.feeds.base import Feed
 from flashscalper.simulator.rules import ExchangeRules
+from flashscalper.simulator.saved import saved_marks
 
 MAX_LATENCY_MS: Final = 60_000
 
@@ -49,6 +51,8 @@ class SimOptions(msgspec.Struct, frozen=True, kw_only=True):
     switches: Switches
     latency_ms: float
     faults: tuple[Fault, ...]
+    state: Path | None
+    reset: bool
     until_stdin_closes: bool
 
     @classmethod
@@ -65,6 +69,8 @@ class SimOptions(msgspec.Struct, frozen=True, kw_only=True):
         switches: Sequence[str],
         latency_ms: float | None,
         faults: Path | None,
+        state: Path | None,
+        reset: bool,
         until_stdin_closes: bool,
     ) -> SimOptions:
         """Raises ConfigError naming the option."""
@@ -72,6 +78,8 @@ class SimOptions(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigError("host", host, "a loopback address: 127.0.0.1, ::1 or localhost")
         if not 0 <= port <= 65_535:
             raise ConfigError("port", port, "0 (any free port) to 65535")
+        if reset and state is None:
+            raise ConfigError("reset", "no --state", "--reset with the --state that is to begin anew")
         if latency_ms is not None and not 0 <= latency_ms <= MAX_LATENCY_MS:
             raise ConfigError("latency-ms", latency_ms, f"0 to {MAX_LATENCY_MS} milliseconds")
         return cls(
@@ -85,6 +93,8 @@ class SimOptions(msgspec.Struct, frozen=True, kw_only=True):
             switches=parse_switches(switches),
             latency_ms=latency_ms or 0.0,
             faults=() if faults is None else read_fault_file(faults),
+            state=state,
+            reset=reset,
             until_stdin_closes=until_stdin_closes,
         )
 
@@ -132,23 +142,33 @@ def tls_context(files: tuple[Path, Path]) -> ssl.SSLContext:
 
 def sim(options: SimOptions) -> int:
     """Serve until SIGINT or SIGTERM; a recording is shifted so that it starts now."""
+    tls = None if options.tls is None else tls_context(options.tls)
+    if options.state is None:
+        return _simulate(options, tls, None)
+    with closing(StateStore(options.state, feed=options.feed, reset=options.reset)) as store:
+        return _simulate(options, tls, store)
+
+
+def _simulate(options: SimOptions, tls: ssl.SSLContext | None, store: StateStore | None) -> int:
     clock = WallClock()
     started_at = clock.now()
-    if options.feed == SYNTHETIC:
-        feed: Feed = open_synthetic(seed=options.seed, symbols=options.symbols, started_at=started_at)
-    else:
-        feed = open_recording(options.feed, symbols=options.symbols, start_at=started_at)
+    feed = _open_feed(options, started_at, {} if store is None else saved_marks(store.load()))
     plain = box_settings(seed=options.seed, base_url="http://127.0.0.1", balance=options.balance)
     settings = replace(plain, **options.switches.settings)
     rules = ExchangeRules(**options.switches.rules)
     box = open_box(feed, settings, seed=options.seed, started_at=started_at, rules=rules)
     token = Secret(secrets.token_urlsafe(24))
-    front = open_front(box, feed, seed=options.seed, token=token, latency_ms=options.latency_ms)
+    front = open_front(box, feed, seed=options.seed, token=token, latency_ms=options.latency_ms, store=store)
     for fault in options.faults:
         front.faults.give(fault, started_at)
-    tls = None if options.tls is None else tls_context(options.tls)
     shell = ServerShell(front.server, clock, front.pump, host=options.host, port=options.port, tls=tls)
     return run_loop(_serve(options, shell, box, token))
+
+
+def _open_feed(options: SimOptions, started_at: int, prices: dict[str, Decimal]) -> Feed:
+    if options.feed == SYNTHETIC:
+        return open_synthetic(seed=options.seed, symbols=options.symbols, started_at=started_at, prices=prices)
+    return open_recording(options.feed, symbols=options.symbols, start_at=started_at)
 
 
 async def _serve(options: SimOptions, shell: ServerShell, box: Box, token: Secret) -> int:

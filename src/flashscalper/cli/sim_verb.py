@@ -26,6 +26,10 @@ def sim(
         typer.Option(help="How long orders and what becomes of them travel, each way; 50 for a mirror, else 0."),
     ] = None,
     faults: Annotated[Path | None, typer.Option(help="A TOML file of faults: [[fault]] tables.")] = None,
+    state: Annotated[
+        Path | None, typer.Option(help="Folder in which accounts, keys, orders and fills outlive the process.")
+    ] = None,
+    reset: Annotated[bool, typer.Option("--reset", help="Begin anew: forget what --state has.")] = False,
     until_stdin_closes: Annotated[bool, typer.Option("--until-stdin-closes", help="End when standard input does.")] = False,
 ) -> int:
     """Run the exchange in a box: the Paradex protocol on loopback, for any client.
@@ -48,6 +52,8 @@ def sim(
             switches=(*(switches or ()), *(["require_sbe=true"] if require_sbe else [])),
             latency_ms=latency_ms,
             faults=faults,
+            state=state,
+            reset=reset,
             until_stdin_closes=until_stdin_closes,
         )
     )

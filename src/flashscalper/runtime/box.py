@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from flashscalper.exchanges.paradex.signing import CurveVerifier, Verifier
 from flashscalper.model.secrets import Secret
 from flashscalper.runtime.pump import FeedPump
+from flashscalper.runtime.state_store import DurableServer, StateStore
 from flashscalper.simulator.control import ControlledServer
 from flashscalper.simulator.exchange import Exchange
 from flashscalper.simulator.fault_rules import order_latency
@@ -55,12 +56,22 @@ def open_box(feed: Feed, settings: ServerSettings, *, seed: int, started_at: int
     return Box(exchange, server, FeedPump(feed, exchange, server))
 
 
-def open_front(box: Box, feed: Feed, *, seed: int, token: Secret | None = None, latency_ms: float = 0.0) -> Front:
-    """Faults and the back door before a box, whose own pump is then not used. Without a token the door stays shut.
+def open_front(
+    box: Box,
+    feed: Feed,
+    *,
+    seed: int,
+    token: Secret | None = None,
+    latency_ms: float = 0.0,
+    store: StateStore | None = None,
+) -> Front:
+    """Faults, the back door and a memory before a box, whose own pump is then not used.
 
-    `latency_ms` is how long orders and what becomes of them travel, each way.
+    Without a token the door stays shut. `latency_ms` is how long orders and what becomes of them travel, each way. With a
+    store the exchange goes on from what is there, and keeps it up to date.
     """
     dice = Random(f"faults/{seed}")  # noqa: S311 - which messages are hit, not secrets
-    faults = FaultyServer(box.server, dice, order_latency(latency_ms))
+    inner = box.server if store is None else DurableServer(box.server, store)
+    faults = FaultyServer(inner, dice, order_latency(latency_ms))
     server = ControlledServer(faults, box.exchange, token or Secret(""))
     return Front(server, faults, FeedPump(feed, box.exchange, server))

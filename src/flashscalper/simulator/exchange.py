@@ -7,7 +7,7 @@ pure: whoever calls with the same arguments in the same order drains the same fa
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
 
 from flashscalper.model.amounts import ZERO
@@ -17,13 +17,14 @@ from flashscalper.model.klines import Kline
 from flashscalper.model.markets import Market
 from flashscalper.model.orders import OrderStatus
 from flashscalper.simulator.admission import Admission
-from flashscalper.simulator.clockwork import Clockwork
+from flashscalper.simulator.clockwork import Clockwork, Errand
 from flashscalper.simulator.crowd import Crowd
 from flashscalper.simulator.desk import Desk
 from flashscalper.simulator.facts import AccountTouched, CancelReason, Fact, NewOrder, Refusal, SimOrder, StatusChanged
 from flashscalper.simulator.feeds.base import Feed, FeedEvent
 from flashscalper.simulator.reads import Reads
 from flashscalper.simulator.rules import DisconnectScope, ExchangeRules
+from flashscalper.simulator.saved import CoreSaver, restore_core
 from flashscalper.simulator.state import ExchangeState
 
 
@@ -55,6 +56,14 @@ class Exchange(Reads):
             exchange.seed_history(symbol, klines)
         return exchange
 
+    def saver(self) -> CoreSaver:
+        """Who can say which rows of the state changed; told of the facts by whoever drains them."""
+        return CoreSaver(self._state, self._clockwork)
+
+    def restore(self, rows: Mapping[str, bytes]) -> None:
+        """Go on from the rows of an earlier process; only before anything happened here. Raises ConfigError."""
+        restore_core(self._state, self._clockwork, rows)
+
     def seed_history(self, symbol: str, klines: Sequence[Kline]) -> None:
         """Closed one-minute klines from before the start, oldest first: history for all three price kinds."""
         self._state.listing(symbol).tape.seed(klines)
@@ -78,7 +87,7 @@ class Exchange(Reads):
         order = self._desk.open(self._state.accounts[account], request, now)
         answer = order.snapshot()
         if request.fee_class is FeeClass.RETAIL:
-            self._clockwork.schedule(now + self._state.rules.speed_bump_us, lambda at: self._desk.activate(order, at))
+            self._clockwork.schedule(now + self._state.rules.speed_bump_us, Errand.ACTIVATE, order)
         else:
             self._desk.activate(order, now)
         self._state.flush(now)
@@ -102,7 +111,7 @@ class Exchange(Reads):
         order, change = checked
         answer = self._desk.ask_modify(order, now)
         if order.retail:
-            self._clockwork.schedule(now + self._state.rules.speed_bump_us, lambda at: self._desk.modify(order, change, at))
+            self._clockwork.schedule(now + self._state.rules.speed_bump_us, Errand.MODIFY, order, change)
         else:
             self._desk.modify(order, change, now)
         self._state.flush(now)
@@ -119,9 +128,7 @@ class Exchange(Reads):
         if order.status is OrderStatus.CLOSED:
             return Refusal("ORDER_IS_CLOSED", f"order {order_id} is closed")
         if order.retail:
-            self._clockwork.schedule(
-                now + self._state.rules.speed_bump_us, lambda at: self._desk.cancel(order, CancelReason.USER_CANCELED, at)
-            )
+            self._clockwork.schedule(now + self._state.rules.speed_bump_us, Errand.CANCEL, order)
         else:
             self._desk.cancel(order, CancelReason.USER_CANCELED, now)
         self._state.flush(now)

@@ -102,6 +102,20 @@ class Ledger:
         self.holdings: dict[str, Holding] = {}
         self._bookings: dict[str, Booking] = {}
 
+    def resume(
+        self,
+        *,
+        fees: Decimal,
+        funding: Decimal,
+        realized_pnl: Decimal,
+        holdings: dict[str, Holding],
+        bookings: list[Booking],
+    ) -> None:
+        """Take over what an earlier process had booked beside the cash."""
+        self.fees, self.funding, self.realized_pnl = fees, funding, realized_pnl
+        self.holdings = holdings
+        self._bookings = {booking.fill_id: booking for booking in bookings}
+
     def size_of(self, symbol: str) -> Decimal:
         """Signed position size in one market."""
         holding = self.holdings.get(symbol)

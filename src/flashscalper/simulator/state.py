@@ -77,6 +77,16 @@ class ExchangeState:
         self._seq_no = max(self._seq_no + 1, now * 1000)
         return self._seq_no
 
+    def counters(self) -> tuple[int, int, int]:
+        """Where the counters of ids, private sequences and public trades stand."""
+        return self._counter, self._seq_no, self._trade_id
+
+    def resume(self, counter: int, seq_no: int, trade_id: int) -> None:
+        """Go on counting where an earlier process stopped: no id is given twice."""
+        self._counter = max(self._counter, counter)
+        self._seq_no = max(self._seq_no, seq_no)
+        self._trade_id = max(self._trade_id, trade_id)
+
     def flush(self, now: int) -> None:
         """Say once per call from outside which books and quotes changed."""
         for listing in self.listings.values():

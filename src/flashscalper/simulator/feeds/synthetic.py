@@ -34,11 +34,14 @@ _STEP, _INDEX, _EXPIRY = 0, 1, 2
 class _Participants:
     """Everybody in one synthetic market."""
 
-    def __init__(self, market: Market, profile: FlowProfile, tide: Tide, dice: Dice, now: int) -> None:
+    def __init__(
+        self, market: Market, profile: FlowProfile, tide: Tide, dice: Dice, now: int, *, start: Decimal | None = None
+    ) -> None:
         self.market = market
         self.profile = profile
         self._dice = dice
-        price = profile.price * exp(dice.gauss(0.0, 0.02))
+        drawn = profile.price * exp(dice.gauss(0.0, 0.02))
+        price = drawn if start is None else float(start)
         self.tick = float(market.price_tick)
         price = round(price / self.tick) * self.tick
         self.history = history(market, profile, price, dice, now)
@@ -80,7 +83,10 @@ class _Participants:
 class SyntheticFeed:
     """Flow for a set of the default markets. Unknown markets are a ConfigError."""
 
-    def __init__(self, markets: Sequence[Market], dice: Dice, started_at: int) -> None:
+    def __init__(
+        self, markets: Sequence[Market], dice: Dice, started_at: int, *, prices: Mapping[str, Decimal] | None = None
+    ) -> None:
+        """`prices` are where to begin, by symbol, for a market that goes on; the others begin where the dice say."""
         unknown = [market.symbol for market in markets if market.base not in PROFILES]
         if unknown or not markets:
             raise ConfigError("markets of the synthetic feed", ", ".join(unknown), ", ".join(PROFILES))
@@ -91,7 +97,10 @@ class SyntheticFeed:
         self._sequence = 0
         self._due: list[tuple[int, int, int, int, int]] = []
         tide = Tide(dice)
-        self._everybody = [_Participants(market, PROFILES[market.base], tide, dice, started_at) for market in markets]
+        self._everybody = [
+            _Participants(market, PROFILES[market.base], tide, dice, started_at, start=(prices or {}).get(market.symbol))
+            for market in markets
+        ]
         self._ready: deque[FeedEvent] = deque()
         self._ready_at = started_at
         for place, who in enumerate(self._everybody):

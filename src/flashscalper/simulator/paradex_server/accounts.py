@@ -5,6 +5,7 @@ Money lives in the exchange core; this is the part of an account that only the p
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 from ipaddress import ip_address, ip_network
 from typing import Final
@@ -75,7 +76,15 @@ class Members:
 
     def __init__(self) -> None:
         self._by_address: dict[str, Member] = {}
-        self._last_id = 0
+        self.last_id = 0
+
+    def all(self) -> Iterable[Member]:
+        """Every member, oldest first."""
+        return self._by_address.values()
+
+    def restore(self, member: Member) -> None:
+        """A member of an earlier process."""
+        self._by_address[member.address] = member
 
     def find(self, address: str) -> Member | None:
         """The member with that normalised address."""
@@ -104,8 +113,8 @@ class Members:
 
     def next_id(self) -> int:
         """A number for a new subkey or token, never reused."""
-        self._last_id += 1
-        return self._last_id
+        self.last_id += 1
+        return self.last_id
 
 
 def normal_hex(text: str, code: str, what: str, *, bits: int = _FIELD_BITS) -> str:

@@ -64,7 +64,8 @@ class Algos:
         self._algos: dict[str, Algo] = {}
         self._open: dict[str, Algo] = {}
         self._owner_of: dict[str, Algo] = {}
-        self._count = 0
+        self._closed_lately: dict[str, Algo] = {}
+        self.count = 0
 
     def start(self, account: str, template: NewOrder, duration_s: int, frequency_s: int, now: int) -> Algo:
         """Begin a TWAP; its first sub-order goes out with the next `run_due`. Raises ExchangeError for bad terms."""
@@ -72,9 +73,9 @@ class Algos:
         self._check(template, slices)
         if sum(algo.account == account for algo in self._open.values()) >= _MAX_OPEN:
             raise ExchangeError("REQUEST_NOT_ALLOWED", f"{_MAX_OPEN} algo orders are open", status=400)
-        self._count += 1
+        self.count += 1
         algo = Algo(
-            id=f"{now // MILLISECOND_US:013d}9{self._count:014d}",
+            id=f"{now // MILLISECOND_US:013d}9{self.count:014d}",
             account=account,
             template=template,
             frequency_us=frequency_s * SECOND_US,
@@ -126,6 +127,19 @@ class Algos:
                 if fact.order.status is OrderStatus.CLOSED:
                     del self._owner_of[fact.order.order_id]
 
+    def recent(self) -> list[Algo]:
+        """Open TWAPs, and those that closed since this was last asked."""
+        closed, self._closed_lately = self._closed_lately, {}
+        return [*self._open.values(), *closed.values()]
+
+    def restore(self, algo: Algo) -> None:
+        """A TWAP of an earlier process. Sub-orders that were due meanwhile come at once."""
+        self._algos[algo.id] = algo
+        if algo.status is not OrderStatus.CLOSED:
+            self._open[algo.id] = algo
+            open_children = [child for child in algo.children.values() if child.status is not OrderStatus.CLOSED]
+            self._owner_of |= dict.fromkeys((child.order_id for child in open_children), algo)
+
     def run_due(self, now: int) -> None:
         """Place the sub-orders that are due, close what is over."""
         for algo in list(self._open.values()):
@@ -165,7 +179,7 @@ class Algos:
 
     def _close(self, algo: Algo, reason: str, now: int) -> None:
         algo.status, algo.cancel_reason, algo.updated_at = OrderStatus.CLOSED, reason, now
-        del self._open[algo.id]
+        self._closed_lately[algo.id] = self._open.pop(algo.id)
 
     def _forget_one(self) -> None:
         oldest = next((id_ for id_ in self._algos if id_ not in self._open), None)

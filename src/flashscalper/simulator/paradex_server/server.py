@@ -6,7 +6,7 @@ One path for everything that comes in: let it do its work, then publish what the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final, cast
 from urllib.parse import parse_qsl
@@ -48,8 +48,10 @@ from flashscalper.simulator.paradex_server.logins import login_of
 from flashscalper.simulator.paradex_server.publisher import Publisher
 from flashscalper.simulator.paradex_server.routing import Route, Router
 from flashscalper.simulator.paradex_server.rpc import Rpc
+from flashscalper.simulator.paradex_server.saved import ServerSaver, restore_protocol
 from flashscalper.simulator.paradex_server.sessions import Session, Sessions
 from flashscalper.simulator.paradex_server.settings import ServerSettings
+from flashscalper.simulator.saved import Rows
 
 PREFIX: Final = "/v1"
 _POLICY_VIOLATION: Final = 1008
@@ -75,6 +77,7 @@ class ParadexServer:
         self._publisher = Publisher(self._context, self._sessions)
         self._rpc = Rpc(self._context, self._sessions, self._publisher)
         self._router = Router(ROUTES)
+        self._saver: ServerSaver | None = None
 
     # --- ExchangeServer ---------------------------------------------------------------------------------------------------
 
@@ -84,6 +87,8 @@ class ParadexServer:
         self._publish(now)
         if isinstance(message, HttpArrived):
             self._sessions.outbox.append(self._answer(message, now))
+            if self._saver is not None and message.method != "GET":
+                self._saver.touch()
         elif isinstance(message, FrameArrived):
             session = self._sessions.find(message.conn)
             if session is not None:
@@ -122,6 +127,22 @@ class ParadexServer:
 
     # --- for whoever runs the simulation ----------------------------------------------------------------------------------
 
+    def keep(self, rows: Mapping[str, bytes]) -> None:
+        """Go on from the rows of an earlier process (none at its first start), and from now on say what changed.
+
+        Only before anything happened here. Raises ConfigError.
+        """
+        saver = ServerSaver(self._context, self.exchange.saver())
+        if rows:
+            self.exchange.restore(rows)
+            restore_protocol(self._context, rows)
+            saver.mark_saved(rows)
+        self._saver = saver
+
+    def unsaved(self) -> Rows:
+        """Rows that changed since the last call, to be stored before what is in `outgoing` leaves."""
+        return {} if self._saver is None else self._saver.rows()
+
     def announce(self, base_url: str) -> None:
         """Where the server can be reached, for `/system/config`; known only when a free port was taken."""
         self._context.settings = replace(self._context.settings, base_url=base_url)
@@ -133,6 +154,8 @@ class ParadexServer:
         if self._context.members.add(address, public_key, ethereum, now):
             self.exchange.open_account(address, balance, now)
             self._run_due(now)
+            if self._saver is not None:
+                self._saver.touch()
         return address
 
     def set_status(self, status: ExchangeStatus, now: int) -> None:
@@ -149,6 +172,8 @@ class ParadexServer:
     def expire_tokens(self, now: int) -> None:
         """Every session token issued so far is over; sockets that are logged in stay so, as at the real exchange."""
         self._context.expire_tokens(now)
+        if self._saver is not None:
+            self._saver.touch()
 
     # --- inside -----------------------------------------------------------------------------------------------------------
 
@@ -169,6 +194,8 @@ class ParadexServer:
     def _publish(self, now: int) -> None:
         facts = self.exchange.drain()
         if facts:
+            if self._saver is not None:
+                self._saver.note(facts)
             self._context.algos.note(facts)
             self._publisher.publish(facts, now)
 
