@@ -1,4 +1,4 @@
-"""Many seeded markets, quickly: the real engine against the real matching core, with nothing between them but two method calls.
+"""Many seeded markets, quickly: the real engine against the real matching core, with nothing between them but method calls.
 
 A `Walk` is a market whose mid takes one step at a time: quote, mark and a trade that leans on nothing. Commands are carried
 out at the instant at which they are given and their facts handed back at once; there is no network to be slow or to fail.
@@ -7,6 +7,7 @@ Prices are in ticks of a hundredth; the exchange's book is a shown one, as with 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from random import Random
@@ -36,6 +37,7 @@ from flashscalper.model.events import (
     MarkPrice,
     OperatorAction,
     OperatorAsked,
+    OrderFound,
     OrderUpdate,
     PositionUpdate,
     RequestKind,
@@ -92,9 +94,10 @@ class Walk:
         self.trips: list[RoundTripClosed] = []
         self.looks: list[SignalJudged] = []
         self.records: list[Record] = []
-        self.worst_fill: dict[int, Decimal] = {}
         self._step, self._steps, self._trade_id = step, 0, 0
         self._order_ids: dict[str, str] = {}
+        self._said: deque[Event] = deque()
+        self._bumps: list[int] = []
         self.exchange = Exchange([market], ExchangeRules(), START, recorded=[ETH])
         self.exchange.open_account(ACCOUNT, self.terms.cash, START)
         engine_market: Mapping[str, Market] = {ETH: market}
@@ -109,7 +112,11 @@ class Walk:
     def finish(self) -> None:
         """Close what is open."""
         self._tell(OperatorAsked(OperatorAction.STOP, "end_of_run"))
-        self.run(30)
+        for _ in range(40):
+            self.run(3)
+            if self.engine.status().markets[0].position is None:
+                return
+        raise AssertionError(f"a position stays open: {self.engine.status().markets[0]}")
 
     # The market
 
@@ -132,9 +139,15 @@ class Walk:
         self._pump()
 
     def _wake(self, until: int) -> None:
-        while (at := self.engine.wake_at()) is not None and at <= until:
+        """What the engine or a speed bump waits for, in order."""
+        while (at := min(self.engine.wake_at() or until + 1, *self._bumps, until + 1)) <= until:
             self.now = max(self.now, at)
-            self._tell(TimePassed(self.now))
+            if at in self._bumps:
+                self._bumps.remove(at)
+                self.exchange.advance(self.now)
+                self._pump()
+            else:
+                self._tell(TimePassed(self.now))
 
     # Between engine and exchange
 
@@ -148,17 +161,25 @@ class Walk:
         self._tell(FeesLearned(ETH, maker, taker, self.terms.fee_class))
 
     def _tell(self, event: Event) -> None:
-        for output in self.engine.handle(event, self.now):
-            if isinstance(output, Command):
-                self._do(output)
-            elif isinstance(output, RoundTripClosed):
-                self.trips.append(output)
-            elif isinstance(output, SignalJudged):
-                self.looks.append(output)
-            else:
-                self.records.append(output)
+        """The engine hears of it after everything that was said before."""
+        self._said.append(event)
+        if len(self._said) > 1:
+            return
+        while self._said:
+            for output in self.engine.handle(self._said[0], self.now):
+                if isinstance(output, Command):
+                    self._do(output)
+                elif isinstance(output, RoundTripClosed):
+                    self.trips.append(output)
+                elif isinstance(output, SignalJudged):
+                    self.looks.append(output)
+                else:
+                    self.records.append(output)
+            self._said.popleft()
 
     def _do(self, command: Command) -> None:
+        if self.terms.fee_class is FeeClass.RETAIL and isinstance(command, PlaceOrder | ModifyOrder | CancelOrder):
+            self._bumps.append(self.now + ExchangeRules().speed_bump_us)
         match command:
             case PlaceOrder():
                 self._answer(RequestKind.PLACE, command, self._place(command))
@@ -173,7 +194,7 @@ class Walk:
             case Reconcile():
                 self._tell(self._account())
             case QueryOrder():
-                raise AssertionError(f"nothing is ever in doubt here: {command}")
+                self._tell(self._look_up(command.client_id))
             case _:
                 raise AssertionError(command)
 
@@ -224,6 +245,12 @@ class Walk:
         size = next((one.size for one in self.exchange.positions(ACCOUNT) if one.symbol == ETH), ZERO)
         return ExchangePosition(symbol=ETH, size=size, entry_price=ZERO, updated_at=self.now)
 
+    def _look_up(self, client_id: str) -> OrderFound:
+        live = [order for order in self.exchange.open_orders(ACCOUNT) if order.client_id == client_id]
+        order = next(iter([*live, *self.exchange.orders_history(ACCOUNT, client_id=client_id)]), None)
+        fills = [fill for fill in self.exchange.fills(ACCOUNT, ETH) if fill.client_id == client_id]
+        return OrderFound(client_id, order_of(order) if order else None, tuple(map(sim_fill_of, fills)))
+
     def _account(self) -> AccountSnapshot:
         summary = self.exchange.account_summary(ACCOUNT)
         account = AccountSummary(
@@ -233,5 +260,3 @@ class Walk:
         )  # fmt: skip
         orders = tuple(order_of(order) for order in self.exchange.open_orders(ACCOUNT))
         return AccountSnapshot(orders, (), (self._position(),), account, self.now)
-
-
