@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from flashscalper.model.errors import ConfigError
 from flashscalper.model.events import ExchangeStatus
 from flashscalper.model.orders import Side
-from flashscalper.model.secrets import Secret
 from flashscalper.simulator.base import (
     DropSocket,
     FrameArrived,
@@ -28,7 +27,7 @@ from flashscalper.simulator.base import (
     SocketArrived,
     SocketLeft,
 )
-from flashscalper.simulator.control import ControlledServer, to_fault
+from flashscalper.simulator.control import to_fault
 from flashscalper.simulator.fault_rules import Fault, FaultKind
 from flashscalper.simulator.faults import FaultyServer
 from flashscalper.simulator.feeds.base import FlowOrder
@@ -462,74 +461,6 @@ def test_a_fault_that_does_not_fit_is_refused_by_its_field(value: object, field:
     with pytest.raises(ConfigError) as refused:
         to_fault(value)
     assert refused.value.field == field
-
-
-# the back door
-
-
-class Door:
-    """The back door of a faulty exchange."""
-
-    def __init__(self, token: str = "open sesame") -> None:
-        self.stand = Stand()
-        self.server = ControlledServer(self.stand.server, self.stand.bench.exchange, Secret(token))
-        self._ids = 0
-
-    def ask(self, method: str, path: str, body: Any = None, token: str = "open sesame") -> tuple[int, Any]:
-        self._ids += 1
-        data = b"" if body is None else json.dumps(body).encode()
-        headers = {"authorization": f"Bearer {token}"} if token else {}
-        self.server.receive(HttpArrived(self._ids, method, path, "", headers, data), self.stand.now)
-        [answer] = [item for item in self.server.outgoing() if isinstance(item, HttpAnswer)]
-        return answer.status, json.loads(answer.body)
-
-
-def test_the_back_door_gives_lists_and_takes_back_faults() -> None:
-    door = Door()
-    status, given_ids = door.ask("POST", "/control/faults", [{"kind": "drop", "at": "trades.*"}, {"kind": "bust"}])
-    assert (status, given_ids) == (200, {"ids": [1, 2]})
-    _, listed = door.ask("GET", "/control/faults")
-    assert [(each["id"], each["fault"]["kind"], each["hits"]) for each in listed["results"]] == [
-        (1, "drop", 0),
-        (2, "bust", 0),
-    ]
-    assert door.ask("DELETE", "/control/faults/1")[0] == 200
-    assert door.ask("DELETE", "/control/faults/1")[0] == 404
-    assert door.ask("DELETE", "/control/faults") == (200, {})
-    assert door.ask("GET", "/control/faults") == (200, {"results": []})
-
-
-def test_the_back_door_shows_the_exact_books() -> None:
-    door = Door()
-    door.stand.place(type="MARKET", price=None, size="0.1")
-    account = door.stand.signer.account
-    assert door.ask("GET", "/control/accounts") == (200, {"results": [account]})
-    status, books = door.ask("GET", f"/control/accounts/{account}")
-    assert status == 200
-    assert books["ledger"]["cash"] == str(door.stand.bench.exchange.ledger(account).cash)
-    assert [len(books[part]) for part in ("orders", "fills", "busts", "positions")] == [1, 1, 0, 1]
-
-
-@pytest.mark.parametrize("token", ["", "open", "open sesame ", "ö"])
-def test_nobody_passes_the_back_door_without_its_token(token: str) -> None:
-    door = Door()
-    for method, path in (("GET", "/control/faults"), ("POST", "/control/faults"), ("GET", "/control/nothing")):
-        assert door.ask(method, path, {"kind": "bust"}, token=token)[0] == 401
-    assert door.stand.server.given() == []
-
-
-def test_without_a_token_there_is_no_back_door() -> None:
-    assert Door(token="").ask("GET", "/control/faults", token="")[0] == 401
-
-
-def test_the_back_door_refuses_what_it_does_not_know_and_faults_do_not_touch_it() -> None:
-    door = Door()
-    door.ask("POST", "/control/faults", {"kind": "drop", "at": "*", "stage": "request", "count": 0})
-    assert door.ask("GET", "/control/faults")[0] == 200
-    assert door.ask("GET", "/control/elsewhere")[0] == 404
-    status, refused = door.ask("POST", "/control/faults", {"kind": "drop"})
-    assert (status, refused["error"]) == (400, "CONFIG_ERROR")
-    assert refused["message"].startswith("at: saw ''")
 
 
 def test_every_kind_of_fault_has_a_test_here() -> None:
