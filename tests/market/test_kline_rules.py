@@ -142,12 +142,29 @@ def test_a_stream_known_to_be_whole_since_before_gives_a_complete_first_kline() 
 def test_klines_touched_by_a_gap_are_not_complete() -> None:
     builder = timed("1s", started_at=NOON)
     builder.process_trade(trade(1, 0.5))
+    builder.process_trade(trade(2, 1.0))
     builder.advance(NOON + SECOND_US + DELAY)
     builder.stream_lost()
     builder.advance(NOON + 3 * SECOND_US + DELAY)
     builder.stream_ready(NOON + 3 * SECOND_US + 500_000)
     builder.advance(NOON + 5 * SECOND_US + DELAY)
     assert [kline.complete for kline in builder.get_klines("1s")] == [True, False, False, False, True]
+
+
+def test_klines_closed_in_a_silence_that_turns_out_to_be_a_dead_stream_are_doubted_until_the_gap_is_filled() -> None:
+    builder = timed("1s", started_at=NOON)
+    builder.process_trade(trade(1, 0.5))
+    builder.process_trade(trade(2, 1.5))
+    builder.advance(NOON + 4 * SECOND_US + DELAY)
+    assert [kline.complete for kline in builder.get_klines("1s")] == [True] * 4
+    builder.stream_lost()
+    assert [kline.complete for kline in builder.get_klines("1s")] == [True, False, False, False]
+    told = builder.advance(NOON + 4 * SECOND_US + DELAY)
+    assert [type(event).__name__ for event in told] == ["KlineRevised"] * 3
+    builder.process_trade(trade(3, 2.5, 104.0))
+    builder.stream_ready(NOON + 4 * SECOND_US + DELAY, gapless=True)
+    klines = builder.get_klines("1s")
+    assert [kline.complete for kline in klines] == [True] * 4
 
 
 def test_a_gap_that_was_filled_in_makes_its_klines_complete_after_all() -> None:

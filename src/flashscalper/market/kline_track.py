@@ -174,6 +174,19 @@ class KlineTrack:
                 changed.append((kline, whole))
         return changed
 
+    def doubt_since(self, at: int) -> list[Revision]:
+        """Nothing was heard after `at`: klines that closed later may lack trades."""
+        changed: list[Revision] = []
+        for index in range(len(self.closed) - 1, -1, -1):
+            kline = self.closed[index]
+            if kline.close_at <= at:
+                break
+            if kline.complete and kline.open_at not in self._seeded:
+                doubtful = replace(kline, complete=False)
+                self.closed[index] = doubtful
+                changed.append((kline, doubtful))
+        return changed
+
     @property
     def last_price(self) -> float | None:
         """Close of the newest closed kline, None before the first."""

@@ -165,9 +165,13 @@ class KlineBuilder:
         self._reschedule()
 
     def stream_lost(self) -> None:
-        """Trades may be missing from now on: klines that close are not complete until `stream_ready`."""
+        """Trades may be missing since the newest one that came: klines closed after it, which nobody could tell from quiet
+        ones, and klines that close from now on are not complete until `stream_ready`."""
         if self._whole_since < _NEVER:
             self._held_since, self._whole_since = self._whole_since, _NEVER
+            self._sort_inbox()
+            for track in self._tracks.values():
+                self._note(track, track.doubt_since(self._newest()))
 
     def seed(self, interval: str, klines: Iterable[Kline]) -> list[Kline]:
         """Take closed klines of the exchange's history where ours are missing or incomplete; the stream keeps the rest.
