@@ -52,6 +52,7 @@ class Outside:
     def on_stream(self, change: StreamChanged, now: int) -> None:
         """A stream came or went. Without market data or account news nothing is opened."""
         floor = self._floor
+        was_ready = floor.streams.get(change.stream, False)
         floor.streams[change.stream] = change.ready
         if change.stream == "account":
             floor.pursuit.healthy = change.ready
@@ -59,6 +60,8 @@ class Outside:
                 floor.pursuit.on_stream_lost()
             self._reconciler.on_stream(ready=change.ready, now=now)
         elif change.stream == "market":
+            if was_ready and not change.ready:
+                self._gapless.clear()
             self._on_market_stream(ready=change.ready, now=now)
         if change.ready:
             floor.risk.release(_stream_code(change.stream), now)
@@ -69,13 +72,14 @@ class Outside:
         for state in self._floor.markets.values():
             if not ready:
                 state.book.clear()
-                self._gapless.pop(state.symbol, None)
                 if state.builder is not None:
                     state.builder.stream_lost()
             elif state.builder is not None:
                 gapless = self._gapless.pop(state.symbol, False)
                 state.builder.stream_ready(now, gapless=gapless)
-                if not gapless:
+                if gapless:
+                    self._judging.warm(state, now)
+                else:
                     self._fetch_history(state, now)
 
     def on_status(self, change: ExchangeStatusChanged, now: int) -> None:
@@ -187,11 +191,11 @@ class Outside:
             self._judging.warm(state, now)
 
     def on_trade_history(self, history: TradeHistory, now: int) -> None:
-        """Trades of a gap: klines get them first, then the stream goes on."""
+        """Trades of a gap: klines get them first, then the stream goes on. It was closed if every part of it was."""
         state = self._floor.markets.get(history.symbol)
         if state is None:
             return
-        self._gapless[history.symbol] = history.gapless
+        self._gapless[history.symbol] = self._gapless.get(history.symbol, True) and history.gapless
         for trade in history.trades:
             state.take_trade(trade, now)
 

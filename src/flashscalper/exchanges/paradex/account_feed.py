@@ -55,6 +55,11 @@ class AccountFeed:
         """The sockets that this account needs."""
         return (self.entries, self.protection) if self._over_socket else (self.entries,)
 
+    @property
+    def never_ready(self) -> bool:
+        """Whether nobody was ever told that the account stream is ready."""
+        return ACCOUNT not in self._told
+
     def open(self, now: int) -> None:
         """Connect what this account needs."""
         for link in self.links:

@@ -21,6 +21,7 @@ from flashscalper.exchanges.base import (
 )
 from flashscalper.exchanges.paradex.account_feed import AccountFeed
 from flashscalper.exchanges.paradex.clock import ExchangeClock
+from flashscalper.exchanges.paradex.degraded import DegradedFeed
 from flashscalper.exchanges.paradex.desk import Answer, Desk
 from flashscalper.exchanges.paradex.klines import KlineReads
 from flashscalper.exchanges.paradex.limits import RateBudget
@@ -87,6 +88,7 @@ class ParadexClient:
         self._market = MarketFeed(desk, rest)
         self._market_link = self._market.link
         self._account = AccountFeed(desk, self._session, trades=trades)
+        self._degraded = DegradedFeed(desk, rest, self._market, self._account)
         self._reads = AccountReads(desk, rest)
         self._klines = KlineReads(desk, rest)
         self._orders: Orders | None = None
@@ -161,6 +163,7 @@ class ParadexClient:
 
     def _listed(self, now: int) -> None:
         self._market.link.open(now)
+        self._degraded.watch(now)
         private = self._desk.settings.private
         self._rules.watch(now, private=private)
         if private:

@@ -20,7 +20,9 @@ from flashscalper.model.instants import SECOND_US
 from flashscalper.model.klines import Trade
 
 if TYPE_CHECKING:
-    from flashscalper.exchanges.paradex.desk import Desk, Flow
+    from collections.abc import Callable
+
+    from flashscalper.exchanges.paradex.desk import Desk, Flow, SubFlow
     from flashscalper.exchanges.paradex.rest import Rest
 
 STREAM: Final = "market"
@@ -43,6 +45,8 @@ class MarketFeed:
         self.link = Link(desk, STREAM, desk.settings.socket_url, data_counts=True)
         self.link.set_up = self._set_up
         self.link.on_lost = self._lost
+        self.on_lost: Callable[[int], None] = _nobody
+        """Told whenever the stream breaks, or does not come up."""
 
     # ---- frames (hot) ----
 
@@ -200,10 +204,31 @@ class MarketFeed:
             self._told_ready = True
             self._desk.events.append(StreamChanged(STREAM, ready=True))
 
-    def _lost(self, reason: str, now: int) -> None:  # noqa: ARG002 - a listener's shape
+    # ---- without the stream ----
+
+    def take_polled(self, data: bytes) -> None:
+        """A quote or mark that was read, in the form of a push. Nothing of the stream is touched by it."""
+        try:
+            event = self._frames.read_json(data)
+        except ProtocolError as error:
+            self._desk.trouble(STREAM, error)
+            return
+        if event is not None and not isinstance(event, Trade | BookChange):
+            self._desk.events.append(event)
+
+    def catch_up(self, now: int) -> SubFlow:
+        """Report the trades since the last one by reading them."""
+        return (yield from self._gaps.catch_up(now))
+
+    def _lost(self, reason: str, now: int) -> None:
         """Told also when the stream broke before it was whole, if trades had come of it: more may be missing."""
         self._gaps.drop()
         last = self._gaps.last_ids()
         if self._told_ready or last != self._told_last:
             self._told_ready, self._told_last = False, last
             self._desk.events.append(StreamChanged(STREAM, ready=False, reason=reason))
+        self.on_lost(now)
+
+
+def _nobody(now: int) -> None:
+    """Listen to nothing."""

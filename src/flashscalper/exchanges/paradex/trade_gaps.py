@@ -86,6 +86,42 @@ class TradeGaps:
                     self._take_page(symbol, gap, answer)
         return now
 
+    def catch_up(self, now: int) -> SubFlow:
+        """Without a stream: report what was traded since the last trade. A read that fails is no information, the next one
+        begins where this one did; while a set-up fills the gap of a market, that market is its business."""
+        mine = {symbol: _Gap(last) for symbol, last in self._last.items()}
+        while mine:
+            asked = list(mine.items())
+            answers, now = yield [
+                self._rest.ask(requests.trades(self._desk.market_of[symbol], gap.start_at, gap.cursor))
+                for symbol, gap in asked
+            ]
+            for (symbol, gap), answer in zip(asked, answers, strict=True):
+                if self._over(symbol, gap, answer):
+                    del mine[symbol]
+        return now
+
+    def _over(self, symbol: str, gap: _Gap, answer: Answer) -> bool:
+        """Take one page of a catching up; says whether it was the last."""
+        try:
+            if isinstance(answer, FlashScalperError):
+                raise answer
+            reached, gap.cursor = self._read_page(symbol, gap, answer)
+        except FlashScalperError as error:
+            self._desk.trouble("trades", f"{symbol}: not caught up: {error}")
+            return True
+        gap.pages += 1
+        if not reached and gap.cursor and gap.pages < self._desk.settings.max_gap_pages:
+            return False
+        if symbol not in self._gaps:
+            since = self._last[symbol].id
+            trades = tuple(gap.found[trade_id] for trade_id in sorted(gap.found) if trade_id > since)
+            if trades or not reached:
+                self._desk.events.append(TradeHistory(symbol, trades, reached))
+            if trades:
+                self._last[symbol] = trades[-1]
+        return True
+
     def refill(self, now: int) -> Flow:
         """The same as a flow of its own."""
         yield from self.fill(now)
