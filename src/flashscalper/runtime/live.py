@@ -8,18 +8,55 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import ExitStack
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from flashscalper.exchanges.base import CloseSocket, HttpRequest, Incoming, OpenSocket, Outgoing, SendFrame
 from flashscalper.model.events import Event
 from flashscalper.runtime.clock import Clock
+from flashscalper.runtime.collecting import rare_collections
 from flashscalper.runtime.http import HttpShell
 from flashscalper.runtime.sockets import SocketShell
-from flashscalper.runtime.trader import Trader
 
 T = TypeVar("T")
+
+
+class Driven(Protocol):
+    """What the driver drives: a `Trader`, or anything else that stands on an exchange client. See there."""
+
+    def start(self, now: int) -> None:
+        """Begin."""
+        ...
+
+    def incoming(self, message: Incoming, now: int) -> None:
+        """Take one report of the outside world."""
+        ...
+
+    def tell(self, event: Event, now: int) -> None:
+        """Take an event that comes from no exchange."""
+        ...
+
+    def due(self, now: int) -> None:
+        """The deadline has come."""
+        ...
+
+    def next_deadline(self) -> int | None:
+        """When `due` should be called next."""
+        ...
+
+    def outgoing(self) -> Sequence[Outgoing]:
+        """What is to be done now; drained by the call."""
+        ...
+
+    def sent(self) -> None:
+        """It was done."""
+        ...
+
+    def stop(self, now: int) -> None:
+        """Close every socket for good."""
+        ...
 
 
 class LiveDriver:
@@ -29,7 +66,7 @@ class LiveDriver:
     and `wait` and the end of the block raise it.
     """
 
-    def __init__(self, trader: Trader, clock: Clock, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, trader: Driven, clock: Clock, tls: ssl.SSLContext | None = None) -> None:
         self._trader = trader
         self._clock = clock
         self._sockets = SocketShell(self._report, tls)
@@ -40,11 +77,17 @@ class LiveDriver:
         self._watched = False
         self._failure: BaseException | None = None
         self._running = False
+        self._collecting = ExitStack()
 
     def tell(self, event: Event) -> None:
         """Hand the engine an event that comes from no exchange: an operator's word."""
         if self._running:
             self._guarded(lambda now: self._trader.tell(event, now))
+
+    def poke(self) -> None:
+        """Something was asked of the trader directly: send what it wants done, and look at the time."""
+        if self._running:
+            self._guarded(lambda now: None)
 
     async def wait(self, done: Callable[[], bool], timeout_s: float | None = None) -> bool:
         """Until `done()`, asked after everything that happens, or for `timeout_s` of wall time; says whether it is done.
@@ -65,6 +108,7 @@ class LiveDriver:
 
     async def __aenter__(self) -> LiveDriver:
         self._running = True
+        self._collecting.enter_context(rare_collections())
         self._guarded(self._trader.start)
         return self
 
@@ -75,6 +119,7 @@ class LiveDriver:
             self._guarded(self._trader.stop)
         self._running = False
         self._stop_timer()
+        self._collecting.close()
         await self._sockets.aclose()
         await self._http.aclose()
         if error is None and self._failure is not None:
