@@ -19,10 +19,9 @@ from typing import Any, Final
 import msgspec
 
 from flashscalper.cli.at_stake import at_stake
-from flashscalper.cli.feeds import parse_symbols
+from flashscalper.cli.feeds import SYNTHETIC, parse_symbols
 from flashscalper.cli.run_view import RunView
-from flashscalper.cli.settings import Settings, read_settings
-from flashscalper.cli.sim import SimOptions
+from flashscalper.cli.settings import PaperSettings, Settings, read_settings
 from flashscalper.cli.target import read_variables
 from flashscalper.exchanges.paradex.settings import Environment, OrderEntry, ParadexSettings
 from flashscalper.exchanges.paradex.signing import TESTNET_CLASSES, CurveSigner, account_address
@@ -44,7 +43,7 @@ from flashscalper.runtime.credentials import (
 )
 from flashscalper.runtime.live import run_loop
 from flashscalper.runtime.logs import RunLog, banner_of
-from flashscalper.runtime.paper import PaperExchange, paper_key
+from flashscalper.runtime.paper import MIRROR, PaperExchange, paper_key
 from flashscalper.runtime.preflight import Readiness, look, market_pairs
 from flashscalper.runtime.recovery import recover
 from flashscalper.runtime.session import Session, SessionPlan
@@ -53,9 +52,7 @@ from flashscalper.runtime.strategy_files import StrategySource, find_strategy
 from flashscalper.strategies.profiles import PROFILES, find_profile
 
 MODES: Final = ("paper", "testnet", "live")
-_PAPER_ACCOUNT: Final = "paper"
 _CREDENTIALS: Final = (*KEY_VARIABLES, *TOKEN_VARIABLES, KEY_NAME_VARIABLE)
-_DURABLE: Final = "state" in SimOptions.__struct_fields__
 
 
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,19 +107,27 @@ def run(options: RunOptions) -> int:
 
 async def _paper(options: RunOptions, variables: Mapping[str, str]) -> dict[str, Any]:
     _say_ignored(variables)
-    key = paper_key(_PAPER_ACCOUNT)
+    key = paper_key(_market_name(options.settings.paper))
     account = account_address(CurveSigner("0x1", key, CHAIN_ID).public_key, TESTNET_CLASSES)
     folder = AccountFolder("paper", account, state_root(os.environ))
     paper, artifacts = options.settings.paper, _artifacts(options)
     with SessionLock(folder, artifacts.run_id, artifacts.folder):
         exchange = PaperExchange(
             feed=paper.feed, seed=paper.seed, balance=paper.balance, symbols=options.settings.symbols,
-            state=folder.exchange if _DURABLE else None, log=artifacts.folder / "exchange.log", variables=_child_variables(),
+            state=folder.exchange, log=artifacts.folder / "exchange.log", variables=_child_variables(),
         )  # fmt: skip
         async with exchange:
             settings = _settings(options, Environment.SIMULATOR, exchange.rest_url, exchange.ws_url)
             readiness = await look(settings, Credentials(secret_key=key), options.settings.symbols, WallClock())
             return await _trade(options, settings, readiness, folder, artifacts, child=exchange)
+
+
+def _market_name(paper: PaperSettings) -> str:
+    """What tells one invented or mirrored market from another: each has a paper account of its own, whose positions are in
+    its prices."""
+    if paper.feed == SYNTHETIC:
+        return f"{SYNTHETIC}/{paper.seed}"
+    return paper.feed if paper.feed.startswith(MIRROR) else str(Path(paper.feed).resolve())
 
 
 def _say_ignored(variables: Mapping[str, str]) -> None:
@@ -182,12 +187,11 @@ async def _trade(
     options: RunOptions, settings: ParadexSettings, readiness: Readiness, folder: AccountFolder, artifacts: RunArtifacts,
     *, child: PaperExchange | None = None, secrets: Sequence[str] = (),
 ) -> dict[str, Any]:  # fmt: skip
-    durable = child is None or _DURABLE
-    saved = recover(folder) if durable else None
+    saved = recover(folder)
     plan = SessionPlan(
         mode=options.mode, run=artifacts.run_id, settings=settings, readiness=readiness, strategy=options.strategy,
         scalper=options.settings.scalper, trading=msgspec.structs.replace(options.settings.trading, reported_pnl=True),
-        seconds=options.seconds, flatten_at_end=not durable,
+        seconds=options.seconds,
     )  # fmt: skip
     async with _logged(options, plan, folder, artifacts, secrets) as (log, view):
         for line in at_stake(plan.trading, readiness, real=folder.place == Environment.PROD):

@@ -37,19 +37,18 @@ class _Ready(msgspec.Struct):
 class PaperExchange:
     """One simulator for as long as the `async with` block lasts. `feed`: `synthetic`, a recording, or `paradex:prod`.
 
-    `state` is the folder in which it keeps accounts and orders from one run to the next (None: it forgets); `log` takes what
-    it says.
+    `state` is the folder in which it keeps accounts and orders from one run to the next; `log` takes what it says.
     """
 
     def __init__(
-        self, *, feed: str, seed: int, balance: Decimal, symbols: Sequence[str], state: Path | None, log: Path,
+        self, *, feed: str, seed: int, balance: Decimal, symbols: Sequence[str], state: Path, log: Path,
         variables: Mapping[str, str],
     ) -> None:  # fmt: skip
         source = ["--mirror", feed] if feed.startswith(MIRROR) else ["--feed", feed, "--seed", str(seed)]
         self._feed = feed
         self._arguments = [
             "sim", "--port", "0", *source, "--markets", ",".join(symbols), "--balance", str(balance),
-            "--until-stdin-closes", *(() if state is None else ("--state", str(state))),
+            "--state", str(state), "--until-stdin-closes",
         ]  # fmt: skip
         self._variables = dict(variables)
         self._log = log

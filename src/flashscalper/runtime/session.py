@@ -37,7 +37,6 @@ from flashscalper.runtime.tally import Tally
 from flashscalper.runtime.tape import Tape
 from flashscalper.runtime.trader import Trader
 from flashscalper.strategies.scalper_settings import ScalperSettings
-from flashscalper.trading.operating import END_OF_RUN
 from flashscalper.trading.risk import CLEAR_KILL, Halt
 from flashscalper.trading.saved import SavedState
 from flashscalper.trading.settings import TradingSettings
@@ -51,8 +50,7 @@ _UNSETTLED: Final = ("entry_in_flight", "order_in_doubt", "closing")
 
 
 class SessionPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be traded, where and how. `seconds` 0 runs until it is stopped; `flatten_at_end` leaves nothing behind (an
-    exchange that forgets)."""
+    """What is to be traded, where and how. `seconds` 0 runs until it is stopped."""
 
     mode: str
     run: str
@@ -62,7 +60,6 @@ class SessionPlan(msgspec.Struct, frozen=True, kw_only=True):
     scalper: ScalperSettings
     trading: TradingSettings
     seconds: float = 0.0
-    flatten_at_end: bool = False
 
 
 class Session:
@@ -160,7 +157,7 @@ class Session:
         """No entries from here on; positions stay with their stops, or are closed, as the policy says."""
         if not self._stopping:
             self._stopping = reason
-            self._tell(OperatorAction.STOP, END_OF_RUN if self.plan.flatten_at_end else reason)
+            self._tell(OperatorAction.STOP, reason)
 
     def kill(self, reason: str) -> None:
         """Cancel what is ours, flatten or keep stops as configured, latched until a person clears it."""
@@ -271,7 +268,7 @@ class Session:
 
     def _flattens(self) -> bool:
         protection = self.plan.trading.protection
-        return self.plan.flatten_at_end or protection.flatten_on_stop or (protection.flatten_on_kill and self._killed())
+        return protection.flatten_on_stop or (protection.flatten_on_kill and self._killed())
 
     def _summary(self, journal_hash: str) -> dict[str, Any]:
         seen = self.engine.status()
