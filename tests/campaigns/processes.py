@@ -55,7 +55,8 @@ class Stand:
 
     def start(self, *arguments: str, strategy: str = FLIP) -> subprocess.Popen[bytes]:
         """`flashscalper run` on the simulator, its words in `run.log`."""
-        command = ["run", "--mode", "testnet", "--markets", MARKETS, "--strategy", strategy, *arguments]
+        mode = () if "--mode" in arguments else ("--mode", "testnet")
+        command = ["run", *mode, "--markets", MARKETS, "--strategy", strategy, *arguments]
         with (self.home / "run.log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "flashscalper", *command], cwd=self.home, env=self.environment, stdout=log, stderr=log

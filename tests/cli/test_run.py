@@ -7,6 +7,7 @@ import signal
 import time
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,10 @@ def held(status: dict[str, object]) -> bool:
     markets = status["markets"]
     assert isinstance(markets, dict)
     return any(one["position"] is not None and one["position"]["protection"] == "protected" for one in markets.values())
+
+
+def sizes(status: dict[str, Any]) -> dict[str, str]:
+    return {symbol: one["position"]["size"] for symbol, one in status["markets"].items() if one["position"] is not None}
 
 
 def active(status: dict[str, object]) -> bool:
@@ -149,6 +154,19 @@ def test_killed_without_the_process_only_what_is_ours_goes(tmp_path: Path) -> No
         place.start(strategy=KEEP)
         seen = place.until("active", active)
         assert all("foreign_exposure" not in block for one in seen["markets"].values() for block in one["blocks"])
+
+
+def test_a_paper_position_outlives_kill_9_of_the_process_that_held_it(tmp_path: Path) -> None:
+    with stand(tmp_path) as place:
+        paper = ("--mode", "paper")
+        process = place.start(*paper, strategy=KEEP)
+        before = place.until("protected", held)
+        process.kill()
+        process.wait()
+        place.start(*paper, strategy=KEEP)
+        after = place.until("protected again", lambda seen: held(seen) and active(seen))
+        assert sizes(after) == sizes(before)
+        assert after["orders"]["sent"] == 0
 
 
 def test_paper_names_the_keys_that_it_ignores_and_ends_flat(tmp_path: Path) -> None:

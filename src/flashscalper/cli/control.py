@@ -1,25 +1,31 @@
-"""`status`, `pause`, `resume`, `flatten`, `kill`: what a person says to a running process; the kill switch without one too."""
+"""`status`, `pause`, `resume`, `flatten`, `kill`: what a person says to a running process; and the kill switch without it."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from flashscalper.cli.settings import read_settings
 from flashscalper.cli.target import Target, find_target
+from flashscalper.model.commands import CancelOrder, PlaceOrder
 from flashscalper.model.errors import ConfigError, FlashScalperError, TransportError
 from flashscalper.runtime.clock import WallClock
 from flashscalper.runtime.control import Asked, ask
 from flashscalper.runtime.credentials import Credentials, check_acknowledged
+from flashscalper.runtime.journal import Journal
 from flashscalper.runtime.live import run_loop
 from flashscalper.runtime.recovery import recover
 from flashscalper.runtime.rest_client import ParadexRestClient
-from flashscalper.runtime.rest_kill import Killed, kill_over_rest
-from flashscalper.runtime.session_lock import AccountFolder, holder_of, known_accounts, state_root
+from flashscalper.runtime.rest_kill import Killed, Write, kill_over_rest
+from flashscalper.runtime.session_lock import AccountFolder, SessionLock, holder_of, known_accounts, state_root
 from flashscalper.runtime.status import what_is_left
+from flashscalper.trading.saved import SavedState
 
 
 class NotRunningError(FlashScalperError):
@@ -27,7 +33,7 @@ class NotRunningError(FlashScalperError):
 
 
 def find_running(account: str) -> AccountFolder:
-    """The folder of the one account that is traded now; `account` is part of its name. Raises NotRunningError or ConfigError."""
+    """The one account that is traded now; `account` is part of its name. Raises NotRunningError or ConfigError."""
     running = [folder for folder in _accounts(account) if holder_of(folder) is not None]
     if not running:
         named = f" {account!r}" if account else ""
@@ -105,23 +111,42 @@ def _kill_over_rest(target: Target, reason: str, *, flatten: bool | None, json: 
 
 
 async def _kill(target: Target, credentials: Credentials, reason: str, *, flatten: bool) -> Killed:
-    client = ParadexRestClient(target.settings, credentials)
+    client, now = ParadexRestClient(target.settings, credentials), WallClock().now()
     try:
         account = (await client.get_balance()).account
         folder = AccountFolder(target.environment, account, state_root(os.environ))
         folder.latch(reason)
-        return await kill_over_rest(client, _saved(folder), WallClock().now(), flatten=flatten)
+        with ExitStack() as stack:
+            write = _journal_of(folder, stack, now)
+            return await kill_over_rest(client, _saved(folder), now, flatten=flatten, write=write)
     finally:
         await client.close()
 
 
-def _saved(folder: AccountFolder) -> Any:
+def _saved(folder: AccountFolder) -> SavedState | None:
     """The journal's word on what is ours; a journal that cannot be read does not stop a kill."""
     try:
         return recover(folder)
     except FlashScalperError as error:
         _write(f"going on without the journal: {error}")
         return None
+
+
+def _journal_of(folder: AccountFolder, stack: ExitStack, now: int) -> Write:
+    """Writes into the journal that the next run continues; without one, or when a process that hangs has it, nothing."""
+    try:
+        path = Path(folder.last_run.read_text().strip())
+        stack.enter_context(SessionLock(folder, "kill", path.parent))
+        journal = stack.enter_context(Journal(path, {})) if path.is_file() else None
+    except (OSError, FlashScalperError):
+        journal = None
+
+    def write(commands: Sequence[CancelOrder | PlaceOrder]) -> None:
+        if journal is not None and commands:
+            journal.append(now, commands)
+            journal.sync()
+
+    return write
 
 
 def _told(killed: Killed, *, flatten: bool) -> list[str]:

@@ -2,26 +2,29 @@
 
 Cancels every order that carries our prefix; then either leaves our positions with their stops, or closes them with
 reduce-only market orders. Other people's orders and positions on the account stay as they are. It needs no journal, but uses
-one: what is ours is the fold of our fills, never more than the exchange holds.
+one: what is ours is the fold of our fills, never more than the exchange holds; and what is done is written into it before it
+is sent, so that the next run knows its own hand.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Final
 
 import msgspec
 
 from flashscalper.model.amounts import ZERO
+from flashscalper.model.commands import CancelOrder, PlaceOrder
 from flashscalper.model.errors import FlashScalperError
 from flashscalper.model.fills import Fill
 from flashscalper.model.instants import DAY_US, MINUTE_US
-from flashscalper.model.orders import Order, Side
+from flashscalper.model.orders import Order, OrderRole, OrderType, Side
 from flashscalper.model.positions import ExchangePosition
 from flashscalper.runtime.rest_client import ParadexRestClient
 from flashscalper.trading.client_ids import ClientIds, is_ours
+from flashscalper.trading.operating import KILL
 from flashscalper.trading.saved import SavedState
 
 ROUNDS: Final = 5
@@ -41,10 +44,17 @@ class Killed(msgspec.Struct, frozen=True, kw_only=True):
     problems: tuple[str, ...] = ()
 
 
-async def kill_over_rest(client: ParadexRestClient, saved: SavedState | None, now: int, *, flatten: bool) -> Killed:
+Write = Callable[[Sequence[CancelOrder | PlaceOrder]], None]
+"""Makes commands durable before they are sent."""
+
+
+async def kill_over_rest(
+    client: ParadexRestClient, saved: SavedState | None, now: int, *, flatten: bool, write: Write
+) -> Killed:
     """Cancel what is ours, then close what is ours or leave it with its stops. Tries `ROUNDS` times; what then is left is
     said. `now` in microseconds. Raises AuthError and the like when the account cannot be read at all."""
-    ids = ClientIds(now, last=f"fs-{_base36(now // 1_000_000)}-{_FIRST_COUNTER}")
+    run = ClientIds(now).next_id().rpartition("-")[0]
+    ids = ClientIds(now, last=f"{run}-{_FIRST_COUNTER}")
     canceled: dict[str, None] = {}
     closed: dict[str, Decimal] = {}
     problems: list[str] = []
@@ -55,11 +65,14 @@ async def kill_over_rest(client: ParadexRestClient, saved: SavedState | None, no
         doomed = [order for order in orders if not _kept(order, held, flatten=flatten)]
         if attempt and not doomed and not (flatten and held):
             break
+        write([_cancel(order) for order in doomed])
         for order in doomed:
             if await _tried(problems, client.cancel_order(order.symbol, order_id=order.order_id)):
                 canceled[order.client_id] = None
         for symbol, size in held.items() if flatten else ():
-            if await _tried(problems, _closing(client, symbol, size, ids.next_id())):
+            command = _exit(symbol, size, ids.next_id())
+            write([command])
+            if await _tried(problems, _send(client, command)):
                 closed[symbol] = closed.get(symbol, ZERO) + abs(size)
         await asyncio.sleep(_BETWEEN_S)
     orders = [order for order in await client.get_open_orders() if is_ours(order.client_id)]
@@ -90,10 +103,26 @@ async def _ours(client: ParadexRestClient, saved: SavedState | None, now: int) -
     return our_sizes(saved, fills, await client.get_positions())
 
 
-async def _closing(client: ParadexRestClient, symbol: str, size: Decimal, client_id: str) -> None:
-    """A reduce-only market order against a position of ours; a later run knows its fills by their prefix."""
+def _cancel(order: Order) -> CancelOrder:
+    role = OrderRole.STOP if order.trigger_price is not None else OrderRole.ENTRY
+    return CancelOrder(
+        client_id=order.client_id, symbol=order.symbol, order_id=order.order_id, role=role, reason=KILL
+    )  # fmt: skip
+
+
+def _exit(symbol: str, size: Decimal, client_id: str) -> PlaceOrder:
+    """A reduce-only market order against a position of ours."""
     side = Side.SELL if size > ZERO else Side.BUY
-    await client.place_market_order(symbol, side, abs(size), reduce_only=True, client_id=client_id)
+    return PlaceOrder(
+        client_id=client_id, symbol=symbol, side=side, type=OrderType.MARKET, size=abs(size), reduce_only=True,
+        role=OrderRole.EXIT, reason=KILL,
+    )  # fmt: skip
+
+
+async def _send(client: ParadexRestClient, command: PlaceOrder) -> None:
+    await client.place_market_order(
+        command.symbol, command.side, command.size, reduce_only=True, client_id=command.client_id
+    )
 
 
 async def _tried(problems: list[str], work: Awaitable[object]) -> bool:
@@ -116,12 +145,3 @@ def _within(size: Decimal, net: Decimal) -> Decimal:
     if not size or not net or (size > ZERO) is not (net > ZERO):
         return ZERO
     return min(size, net) if size > ZERO else max(size, net)
-
-
-def _base36(number: int) -> str:
-    digits = "0123456789abcdefghijklmnopqrstuvwxyz"
-    text = ""
-    while number:
-        number, digit = divmod(number, 36)
-        text = digits[digit] + text
-    return text or "0"
