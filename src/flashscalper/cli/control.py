@@ -1,4 +1,4 @@
-"""`status`, `pause`, `resume`, `flatten`, `kill`: what a person says to a running process; and the kill switch without it."""
+"""`status`, `pause`, `resume`, `flatten`, `kill`: what a person says to a running process; the kill switch also without it."""
 
 from __future__ import annotations
 
