@@ -45,6 +45,8 @@ class Pursuit:
         self._desk = desk
         self._timing = timing
         self._modify_us = int(modify_answers_within_s * SECOND_US)
+        self._owed_us = int(timing.owed_after_s * SECOND_US)
+        self._answer_us = int(timing.answer_within_s * SECOND_US)
         self._chases: dict[str, _Chase] = {}
         self._suspects: dict[str, None] = {}
         self.healthy = False
@@ -129,10 +131,10 @@ class Pursuit:
         if order.client_id in self._suspects or order.state is OrderState.UNKNOWN:
             return order.sent_at
         if order.owed > ZERO:
-            return order.owed_since + self._us(self._timing.owed_after_s)
+            return order.owed_since + self._owed_us
         if order.state is OrderState.SENT:
-            return order.sent_at + self._us(self._timing.answer_within_s)
-        moments = [] if order.order_id else [order.changed_at + self._us(self._timing.owed_after_s)]
+            return order.sent_at + self._answer_us
+        moments = [] if order.order_id else [order.changed_at + self._owed_us]
         if order.canceling:
             moments.append(order.cancel_asked_at + SECOND_US)
         if order.modifying is not None:
