@@ -9,7 +9,7 @@ import ssl
 import sys
 import threading
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import closing, suppress
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -20,13 +20,15 @@ from msgspec.structs import replace
 
 from flashscalper.cli.feeds import SYNTHETIC, open_recording, open_synthetic, parse_symbols
 from flashscalper.cli.switches import Switches, parse_switches
+from flashscalper.market.symbols import DEFAULT_SYMBOLS
 from flashscalper.model.amounts import ZERO
 from flashscalper.model.errors import ConfigError
 from flashscalper.model.secrets import Secret
 from flashscalper.runtime.addresses import is_loopback
-from flashscalper.runtime.box import CHAIN_ID, Box, box_settings, open_box, open_front
+from flashscalper.runtime.box import CHAIN_ID, box_settings, open_box, open_front, prime
 from flashscalper.runtime.clock import WallClock
 from flashscalper.runtime.live import run_loop
+from flashscalper.runtime.mirror import LATENCY_MS, Mirror, mirror_settings
 from flashscalper.runtime.server import ServerShell
 from flashscalper.runtime.state_store import StateStore
 from flashscalper.simulator.control import to_fault
@@ -51,6 +53,7 @@ class SimOptions(msgspec.Struct, frozen=True, kw_only=True):
     switches: Switches
     latency_ms: float
     faults: tuple[Fault, ...]
+    mirror: str
     state: Path | None
     reset: bool
     until_stdin_closes: bool
@@ -69,6 +72,7 @@ class SimOptions(msgspec.Struct, frozen=True, kw_only=True):
         switches: Sequence[str],
         latency_ms: float | None,
         faults: Path | None,
+        mirror: str,
         state: Path | None,
         reset: bool,
         until_stdin_closes: bool,
@@ -80,19 +84,28 @@ class SimOptions(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigError("port", port, "0 (any free port) to 65535")
         if reset and state is None:
             raise ConfigError("reset", "no --state", "--reset with the --state that is to begin anew")
+        if mirror and feed != SYNTHETIC:
+            raise ConfigError("feed", feed, "no --feed beside --mirror: the mirrored exchange is the feed")
         if latency_ms is not None and not 0 <= latency_ms <= MAX_LATENCY_MS:
             raise ConfigError("latency-ms", latency_ms, f"0 to {MAX_LATENCY_MS} milliseconds")
+        symbols = parse_symbols(markets)
+        if mirror:
+            symbols = symbols or DEFAULT_SYMBOLS
+            mirror_settings(mirror, symbols)
+        if latency_ms is None:
+            latency_ms = LATENCY_MS if mirror else 0.0
         return cls(
             host=host,
             port=port,
             feed=feed,
             seed=check_seed(seed),
-            symbols=parse_symbols(markets),
+            symbols=symbols,
             balance=parse_balance(balance),
             tls=tls,
             switches=parse_switches(switches),
-            latency_ms=latency_ms or 0.0,
+            latency_ms=latency_ms,
             faults=() if faults is None else read_fault_file(faults),
+            mirror=mirror,
             state=state,
             reset=reset,
             until_stdin_closes=until_stdin_closes,
@@ -144,25 +157,18 @@ def sim(options: SimOptions) -> int:
     """Serve until SIGINT or SIGTERM; a recording is shifted so that it starts now."""
     tls = None if options.tls is None else tls_context(options.tls)
     if options.state is None:
-        return _simulate(options, tls, None)
-    with closing(StateStore(options.state, feed=options.feed, reset=options.reset)) as store:
-        return _simulate(options, tls, store)
+        return run_loop(_simulate(options, tls, None))
+    with closing(StateStore(options.state, feed=options.mirror or options.feed, reset=options.reset)) as store:
+        return run_loop(_simulate(options, tls, store))
 
 
-def _simulate(options: SimOptions, tls: ssl.SSLContext | None, store: StateStore | None) -> int:
+async def _simulate(options: SimOptions, tls: ssl.SSLContext | None, store: StateStore | None) -> int:
     clock = WallClock()
-    started_at = clock.now()
-    feed = _open_feed(options, started_at, {} if store is None else saved_marks(store.load()))
-    plain = box_settings(seed=options.seed, base_url="http://127.0.0.1", balance=options.balance)
-    settings = replace(plain, **options.switches.settings)
-    rules = ExchangeRules(**options.switches.rules)
-    box = open_box(feed, settings, seed=options.seed, started_at=started_at, rules=rules)
-    token = Secret(secrets.token_urlsafe(24))
-    front = open_front(box, feed, seed=options.seed, token=token, latency_ms=options.latency_ms, store=store)
-    for fault in options.faults:
-        front.faults.give(fault, started_at)
-    shell = ServerShell(front.server, clock, front.pump, host=options.host, port=options.port, tls=tls)
-    return run_loop(_serve(options, shell, box, token))
+    if options.mirror:
+        async with Mirror(mirror_settings(options.mirror, options.symbols), clock) as mirror:
+            return await _Simulation(options, mirror.feed, clock, store).serve(tls, mirror)
+    feed = _open_feed(options, clock.now(), {} if store is None else saved_marks(store.load()))
+    return await _Simulation(options, feed, clock, store).serve(tls, None)
 
 
 def _open_feed(options: SimOptions, started_at: int, prices: dict[str, Decimal]) -> Feed:
@@ -171,23 +177,70 @@ def _open_feed(options: SimOptions, started_at: int, prices: dict[str, Decimal])
     return open_recording(options.feed, symbols=options.symbols, start_at=started_at)
 
 
-async def _serve(options: SimOptions, shell: ServerShell, box: Box, token: Secret) -> int:
+class _Simulation:
+    """One exchange on a feed, as the options want it."""
+
+    def __init__(self, options: SimOptions, feed: Feed, clock: WallClock, store: StateStore | None) -> None:
+        self._options = options
+        self._clock = clock
+        started_at = clock.now()
+        plain = box_settings(seed=options.seed, base_url="http://127.0.0.1", balance=options.balance)
+        settings = replace(plain, **options.switches.settings)
+        rules = ExchangeRules(**options.switches.rules)
+        self._box = open_box(feed, settings, seed=options.seed, started_at=started_at, rules=rules)
+        if options.mirror:
+            prime(self._box, feed, started_at)
+        self._token = Secret(secrets.token_urlsafe(24))
+        self._front = open_front(
+            self._box, feed, seed=options.seed, token=self._token, latency_ms=options.latency_ms, store=store
+        )
+        for fault in options.faults:
+            self._front.faults.give(fault, started_at)
+
+    async def serve(self, tls: ssl.SSLContext | None, mirror: Mirror | None) -> int:
+        """Until it is interrupted; raises what went wrong in the exchange or in the mirror."""
+        options, front = self._options, self._front
+        shell = ServerShell(
+            front.server, self._clock, front.pump, host=options.host, port=options.port, tls=tls, relay=mirror
+        )
+        async with shell:
+            self._box.server.announce(shell.http_url)
+            interrupted = _hear_of_the_end(until_stdin_closes=options.until_stdin_closes)
+            waits: list[Awaitable[object]] = [shell.wait(), interrupted.wait()]
+            if mirror is not None:
+                mirror.attach(shell.wake, front.inner.set_status)
+                waits.append(mirror.wait())
+            sys.stdout.write(f"{msgspec.json.encode(self._ready_line(shell)).decode()}\n")
+            sys.stdout.flush()
+            tasks = [asyncio.ensure_future(each) for each in waits]
+            done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in pending:
+                task.cancel()
+            for task in done:
+                task.result()
+        return 0
+
+    def _ready_line(self, shell: ServerShell) -> dict[str, Any]:
+        return {
+            "ready": True,
+            "rest": f"{shell.http_url}/v1",
+            "websocket": shell.ws_url,
+            "chain_id": CHAIN_ID,
+            "markets": [market.market for market in self._box.exchange.markets()],
+            "balance": str(self._options.balance),
+            "control": {"url": f"{shell.http_url}/control", "token": self._token.reveal()},
+        }
+
+
+def _hear_of_the_end(*, until_stdin_closes: bool) -> asyncio.Event:
+    """Is set as soon as somebody wants us to end; from the call on, a signal ends us in good order."""
     interrupted = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, interrupted.set)
-    if options.until_stdin_closes:
+    if until_stdin_closes:
         threading.Thread(target=_await_end_of_stdin, args=(loop, interrupted), daemon=True).start()
-    async with shell:
-        box.server.announce(shell.http_url)
-        sys.stdout.write(f"{msgspec.json.encode(_ready_line(options, shell, box, token)).decode()}\n")
-        sys.stdout.flush()
-        ended = asyncio.ensure_future(shell.wait())
-        stopped = asyncio.ensure_future(interrupted.wait())
-        await asyncio.wait({ended, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (ended, stopped):
-            task.cancel()
-    return 0
+    return interrupted
 
 
 def _await_end_of_stdin(loop: asyncio.AbstractEventLoop, interrupted: asyncio.Event) -> None:
@@ -196,15 +249,3 @@ def _await_end_of_stdin(loop: asyncio.AbstractEventLoop, interrupted: asyncio.Ev
         continue
     with suppress(RuntimeError):  # the loop is closed: we are ending anyway
         loop.call_soon_threadsafe(interrupted.set)
-
-
-def _ready_line(options: SimOptions, shell: ServerShell, box: Box, token: Secret) -> dict[str, Any]:
-    return {
-        "ready": True,
-        "rest": f"{shell.http_url}/v1",
-        "websocket": shell.ws_url,
-        "chain_id": CHAIN_ID,
-        "markets": [market.market for market in box.exchange.markets()],
-        "balance": str(options.balance),
-        "control": {"url": f"{shell.http_url}/control", "token": token.reveal()},
-    }

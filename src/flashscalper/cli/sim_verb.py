@@ -26,6 +26,9 @@ def sim(
         typer.Option(help="How long orders and what becomes of them travel, each way; 50 for a mirror, else 0."),
     ] = None,
     faults: Annotated[Path | None, typer.Option(help="A TOML file of faults: [[fault]] tables.")] = None,
+    mirror: Annotated[
+        str, typer.Option(help="Repeat a real exchange's public data instead of a feed: paradex:prod or paradex:testnet.")
+    ] = "",
     state: Annotated[
         Path | None, typer.Option(help="Folder in which accounts, keys, orders and fills outlive the process.")
     ] = None,
@@ -52,6 +55,7 @@ def sim(
             switches=(*(switches or ()), *(["require_sbe=true"] if require_sbe else [])),
             latency_ms=latency_ms,
             faults=faults,
+            mirror=mirror,
             state=state,
             reset=reset,
             until_stdin_closes=until_stdin_closes,

@@ -14,7 +14,7 @@ from flashscalper.runtime.state_store import DurableServer, StateStore
 from flashscalper.simulator.control import ControlledServer
 from flashscalper.simulator.exchange import Exchange
 from flashscalper.simulator.fault_rules import order_latency
-from flashscalper.simulator.faults import FaultyServer
+from flashscalper.simulator.faults import FaultTarget, FaultyServer
 from flashscalper.simulator.feeds.base import Feed
 from flashscalper.simulator.paradex_server.server import ParadexServer
 from flashscalper.simulator.paradex_server.settings import ServerSettings
@@ -33,11 +33,15 @@ class Box(NamedTuple):
 
 
 class Front(NamedTuple):
-    """A box with its faults and its back door: `server` is what a shell serves, `pump` what it releases the feed with."""
+    """A box with its faults and its back door: `server` is what a shell serves, `pump` what it releases the feed with.
+
+    `inner` is the exchange without its faults, for who changes its mode from here.
+    """
 
     server: ControlledServer
     faults: FaultyServer
     pump: FeedPump
+    inner: FaultTarget
 
 
 def box_settings(*, seed: int, base_url: str, balance: Decimal, verifier: Verifier | None = None) -> ServerSettings:
@@ -56,6 +60,12 @@ def open_box(feed: Feed, settings: ServerSettings, *, seed: int, started_at: int
     return Box(exchange, server, FeedPump(feed, exchange, server))
 
 
+def prime(box: Box, feed: Feed, now: int) -> None:
+    """Let everything happen that the feed has already, so that books are there before orders are taken up again."""
+    while feed.next_at() is not None:
+        box.exchange.feed(feed.pop(box.exchange), now)
+
+
 def open_front(
     box: Box,
     feed: Feed,
@@ -71,7 +81,7 @@ def open_front(
     store the exchange goes on from what is there, and keeps it up to date.
     """
     dice = Random(f"faults/{seed}")  # noqa: S311 - which messages are hit, not secrets
-    inner = box.server if store is None else DurableServer(box.server, store)
+    inner: FaultTarget = box.server if store is None else DurableServer(box.server, store)
     faults = FaultyServer(inner, dice, order_latency(latency_ms))
     server = ControlledServer(faults, box.exchange, token or Secret(""))
-    return Front(server, faults, FeedPump(feed, box.exchange, server))
+    return Front(server, faults, FeedPump(feed, box.exchange, server), inner)

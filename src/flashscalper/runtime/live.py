@@ -79,6 +79,11 @@ class LiveDriver:
         self._running = False
         self._collecting = ExitStack()
 
+    @property
+    def failure(self) -> BaseException | None:
+        """What stopped the trader, if anything did."""
+        return self._failure
+
     def tell(self, event: Event) -> None:
         """Hand the engine an event that comes from no exchange: an operator's word."""
         if self._running:
@@ -87,7 +92,7 @@ class LiveDriver:
     def poke(self) -> None:
         """Something was asked of the trader directly: send what it wants done, and look at the time."""
         if self._running:
-            self._guarded(lambda now: None)
+            self._guarded(self._trader.due)
 
     async def wait(self, done: Callable[[], bool], timeout_s: float | None = None) -> bool:
         """Until `done()`, asked after everything that happens, or for `timeout_s` of wall time; says whether it is done.

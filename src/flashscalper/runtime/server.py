@@ -13,7 +13,7 @@ from collections import deque
 from contextlib import suppress
 from ssl import SSLContext
 from types import TracebackType
-from typing import Final, cast
+from typing import Final, Protocol, cast
 
 from aiohttp import WSMsgType, web
 
@@ -80,6 +80,18 @@ class _Socket:
             self.filled.set()
 
 
+class Relay(Protocol):
+    """Somebody else who answers some of the requests, and may wait for it: a mirrored exchange's own history."""
+
+    def wants(self, request: HttpArrived) -> bool:
+        """Whether it answers this one."""
+        ...
+
+    async def answer(self, request: HttpArrived) -> HttpAnswer:
+        """Its answer."""
+        ...
+
+
 class ServerShell:
     """Serves one simulated exchange. `port` 0 takes any free one; use it as an async context manager.
 
@@ -96,6 +108,7 @@ class ServerShell:
         port: int = 0,
         allow_remote: bool = False,
         tls: SSLContext | None = None,
+        relay: Relay | None = None,
     ) -> None:
         if not allow_remote:
             check_host(host)
@@ -105,6 +118,7 @@ class ServerShell:
         self._host = host
         self._port = port
         self._tls = tls
+        self._relay = relay
         self._count = 0
         self._sockets: dict[str, _Socket] = {}
         self._behind: dict[str, _Socket] = {}
@@ -268,10 +282,13 @@ class ServerShell:
             return await self._handle_socket(request)
         body = await request.read()
         self._count += 1
-        answer: asyncio.Future[HttpAnswer] = asyncio.get_running_loop().create_future()
-        self._answers[self._count] = answer
         path, _, query = request.raw_path.partition("?")
         arrived = HttpArrived(self._count, request.method, path, query, _headers(request), body, _peer(request))
+        if self._relay is not None and self._relay.wants(arrived):
+            relayed = await self._relay.answer(arrived)
+            return web.Response(status=relayed.status, headers=relayed.headers, body=relayed.body)
+        answer: asyncio.Future[HttpAnswer] = asyncio.get_running_loop().create_future()
+        self._answers[self._count] = answer
         self._receive(arrived)
         try:
             async with asyncio.timeout(_ANSWER_LIMIT_S):

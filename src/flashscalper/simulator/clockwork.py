@@ -94,7 +94,10 @@ class Clockwork:
             self._desk.modify(order, waiting.change, now)
 
     def _tick_funding(self, now: int) -> None:
+        """In maintenance nothing is published; the next tick accrues for a short one, as for any gap."""
         rules = self._state.rules
+        if self._state.status is ExchangeStatus.MAINTENANCE:
+            return
         for listing in self._state.listings.values():
             if listing.index is not None:
                 premium = listing.mid_premium()

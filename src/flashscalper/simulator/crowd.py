@@ -89,15 +89,15 @@ class Crowd:
         trade = PublicTrade(listing.symbol, event.id, event.side, price, size, event.traded_at)
         listing.tape.print(trade)
         self._state.emit(TradePrinted(trade))
-        _shown(listing).show_trade(event, self._deal(listing, now))
+        _shown(listing).show_trade(event, self._deal(listing, now) if event.fills else None)
 
     def _quote(self, event: RecordedQuote, listing: Listing, now: int) -> None:
-        """A recorded quote; mark and index are its mid."""
+        """A recorded quote; mark and index are its mid unless it says that they have a source of their own."""
         listing.dirty = True
         shown = _shown(listing)
         before = shown.best(Side.BUY), shown.best(Side.SELL)
         shown.show_quote(event, self._deal(listing, now))
-        if event.bid_lots and event.ask_lots and before != (event.bid, event.ask):
+        if event.marks and event.bid_lots and event.ask_lots and before != (event.bid, event.ask):
             mid = listing.tick * (event.bid + event.ask) / 2
             self._moved(listing, mid, mid, now)
 

@@ -34,7 +34,8 @@ class Funding:
     def resume(self, index: Decimal, rate: Decimal) -> None:
         """Go on where an earlier process stopped; the time between accrues nothing."""
         self.index = index
-        self.rate, self._rate = rate, float(rate)
+        if self.fixed is None:
+            self.rate, self._rate = rate, float(rate)
 
     def tick(self, now: int, premium_rate: float, index_price: Decimal, gap_us: int, half_life_us: int) -> None:
         """One step up to `now`: the time since the last step accrues, unless it is longer than `gap_us`."""

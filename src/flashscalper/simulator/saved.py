@@ -234,7 +234,8 @@ def _saved_listing(listing: Listing) -> SavedListing:
 
 
 def _restore_listing(listing: Listing, saved: SavedListing) -> None:
-    listing.mark, listing.index = saved.mark, saved.index
+    if listing.mark is None:  # a feed that was heard already knows better
+        listing.mark, listing.index = saved.mark, saved.index
     listing.funding.resume(saved.funding_index, saved.funding_rate)
     listing.crowd_lots, listing.insurance_lots = saved.crowd_lots, saved.insurance_lots
 

@@ -190,7 +190,7 @@ class ShownBook:
         self._sides[Side.SELL].depth(event.snapshot, event.asks)
 
     def show_trade(self, event: RecordedTrade, settlement: Settlement | None) -> None:
-        """Take a recorded trade: it works through the queues ahead of our orders and may fill them."""
+        """Take a recorded trade: it works through the queues ahead of our orders and, with `settlement`, fills them."""
         for side in Side:
             filled = 0
             for order in list(self._sides[side].own):

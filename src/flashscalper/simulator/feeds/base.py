@@ -53,7 +53,10 @@ class FundingFixed(msgspec.Struct, frozen=True):
 
 
 class RecordedTrade(msgspec.Struct, frozen=True, gc=False):
-    """A recorded public trade. `traded_at` is the exchange's own instant; it may lie before the feed's clock."""
+    """A recorded public trade. `traded_at` is the exchange's own instant; it may lie before the feed's clock.
+
+    `fills` False: it is printed but fills no order of ours, because it was read long after it happened.
+    """
 
     symbol: str
     id: int
@@ -61,16 +64,18 @@ class RecordedTrade(msgspec.Struct, frozen=True, gc=False):
     tick: int
     lots: int
     traded_at: int
+    fills: bool = True
 
 
 class RecordedQuote(msgspec.Struct, frozen=True, gc=False):
-    """A recorded best bid and ask; 0 lots mean an empty side."""
+    """A recorded best bid and ask; 0 lots mean an empty side. With `marks`, mark and index follow its mid."""
 
     symbol: str
     bid: int
     bid_lots: int
     ask: int
     ask_lots: int
+    marks: bool = True
 
 
 class RecordedDepth(msgspec.Struct, frozen=True, gc=False):
