@@ -5,16 +5,21 @@ from __future__ import annotations
 import random
 from math import exp
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flashscalper.model.commands import FetchKlines
 from flashscalper.model.errors import ConfigError
+from flashscalper.model.events import KlineHistory
 from flashscalper.model.instants import MINUTE_US
 from flashscalper.model.klines import Kline
-from flashscalper.trading.correlation import Correlations, CorrelationSettings
+from flashscalper.model.records import SignalJudged
+from flashscalper.trading.correlation import CORRELATION_INTERVAL, Correlations, CorrelationSettings
 from tests.trading.plan_samples import LONG, SHORT
+from tests.trading.stage import BTC, ETH, SETTINGS, START, Stage, every, signal
 
 RULES = CorrelationSettings(window=50, min_samples=10, max_correlation=0.8)
 
@@ -113,3 +118,23 @@ def test_it_agrees_with_a_bulk_computation_over_the_window(pairs: list[tuple[flo
 def test_a_bad_setting_is_refused_by_name(field: str, value: float) -> None:
     with pytest.raises(ConfigError, match=rf"^correlation\.{field}: saw"):
         CorrelationSettings(**{field: value}).validate()  # type: ignore[arg-type]
+
+
+def test_a_strategy_on_seconds_is_judged_by_the_correlation_of_minutes() -> None:
+    rules = CorrelationSettings(window=50, min_samples=10, max_correlation=0.8, assumed=0.0)
+    stage = Stage(msgspec.structs.replace(SETTINGS, correlation=rules), symbols=(BTC, ETH))
+    assert {command.interval for command in every(FetchKlines, stage.said)} == {CORRELATION_INTERVAL}
+    dice, mid = random.Random(1), 100.0
+    history = []
+    for minute in range(30, 0, -1):
+        mid *= exp(dice.gauss(0, 0.001))
+        at = START - minute * MINUTE_US
+        history.append((at, mid))
+    for symbol in (BTC, ETH):
+        klines = tuple(Kline(symbol, "1m", at, at + MINUTE_US, price, price, price, price, 1.0) for at, price in history)
+        stage.tell(KlineHistory(symbol, "1m", klines))
+    stage.told[BTC].next.append(signal())
+    stage.told[ETH].next.append(signal(confidence=90))
+    looks = every(SignalJudged, stage.kline())
+    assert [(look.symbol, look.outcome) for look in looks] == [(ETH, "entered"), (BTC, "denied")]
+    assert next(gate.seen for gate in looks[1].gates if gate.code == "correlation") == "1.00 with ETHUSDT long"

@@ -8,7 +8,7 @@ Prices are in ticks of a hundredth; the exchange's book is a shown one, as with 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from decimal import Decimal
 from random import Random
 
@@ -62,7 +62,7 @@ from flashscalper.trading.client_ids import ClientIds
 from flashscalper.trading.engine import Engine
 from flashscalper.trading.settings import TradingSettings
 from tests.trading.climate import order_of, sim_fill_of
-from tests.trading.stage import ETH, MARKET, START
+from tests.trading.stage import MARKET, START
 
 ACCOUNT = "0x1"
 Step = Callable[[Random, int], float]
@@ -87,7 +87,7 @@ class Walk:
         market: Market = MARKET,
     ) -> None:  # fmt: skip
         self.terms = terms or Terms()
-        self.market = market
+        self.market, self.symbol = market, market.symbol
         self.dice = Random(seed)
         self.now = START
         self.mid, self._mark = 1_000_000.0, 10_000.0
@@ -98,10 +98,10 @@ class Walk:
         self._order_ids: dict[str, str] = {}
         self._said: deque[Event] = deque()
         self._bumps: list[int] = []
-        self.exchange = Exchange([market], ExchangeRules(), START, recorded=[ETH])
+        self.exchange = Exchange([market], ExchangeRules(), START, recorded=[self.symbol])
         self.exchange.open_account(ACCOUNT, self.terms.cash, START)
-        engine_market: Mapping[str, Market] = {ETH: market}
-        self.engine = Engine(settings, engine_market, {ETH: strategy}, ClientIds(START), START, self.terms.cash, None)
+        markets, strategies = {self.symbol: market}, {self.symbol: strategy}
+        self.engine = Engine(settings, markets, strategies, ClientIds(START), START, self.terms.cash, None)
         self._open()
 
     def run(self, steps: int) -> None:
@@ -125,18 +125,26 @@ class Walk:
         self._wake(until)
         self.now = until
         self._steps += 1
-        self.mid *= 1 + self._step(self.dice, self._steps)
+        self.mid = self._next_mid()
         bid = round(self.mid - self.terms.spread_ticks / 2)
         ask = bid + self.terms.spread_ticks
         lots = self.terms.lots
         mark = self.market.price_tick * (bid + ask) / 2
         self._mark = float(mark)
-        self.exchange.feed(RecordedQuote(ETH, bid, lots, ask, lots), until)
+        self.exchange.feed(RecordedQuote(self.symbol, bid, lots, ask, lots), until)
         self._trade_id += 1
         side = Side.BUY if self.dice.random() < 0.5 else Side.SELL
-        size = 1 + int(self.dice.expovariate(1 / 2_000))
-        self.exchange.feed(RecordedTrade(ETH, self._trade_id, side, ask if side is Side.BUY else bid, size, until), until)
+        price = ask if side is Side.BUY else bid
+        self.exchange.feed(RecordedTrade(self.symbol, self._trade_id, side, price, self._next_lots(), until), until)
         self._pump()
+
+    def _next_mid(self) -> float:
+        """Where the mid goes at this step, in ticks."""
+        return self.mid * (1 + self._step(self.dice, self._steps))
+
+    def _next_lots(self) -> int:
+        """How much is traded at this step."""
+        return 1 + int(self.dice.expovariate(1 / 2_000))
 
     def _wake(self, until: int) -> None:
         """What the engine or a speed bump waits for, in order."""
@@ -158,7 +166,7 @@ class Walk:
         self._tell(ExchangeStatusChanged(ExchangeStatus.OK))
         self._tell(StreamChanged("market", ready=True))
         self._tell(StreamChanged("account", ready=True))
-        self._tell(FeesLearned(ETH, maker, taker, self.terms.fee_class))
+        self._tell(FeesLearned(self.symbol, maker, taker, self.terms.fee_class))
 
     def _tell(self, event: Event) -> None:
         """The engine hears of it after everything that was said before."""
@@ -190,7 +198,7 @@ class Walk:
                 modified = self.exchange.modify(ACCOUNT, order_id, size, price, trigger, self.now)
                 self._answer(RequestKind.MODIFY, command, modified)
             case FetchKlines():
-                self._tell(KlineHistory(ETH, command.interval, ()))
+                self._tell(KlineHistory(self.symbol, command.interval, ()))
             case Reconcile():
                 self._tell(self._account())
             case QueryOrder():
@@ -230,25 +238,25 @@ class Walk:
                     self._tell(PositionUpdate(self._position()))
                 case facts.TradePrinted(trade):
                     price, size = float(trade.price), float(trade.size)
-                    self._tell(Trade(ETH, trade.id, trade.side, price, size, trade.traded_at))
+                    self._tell(Trade(self.symbol, trade.id, trade.side, price, size, trade.traded_at))
                 case facts.QuoteTouched():
                     self._tell(self._quote())
                 case facts.SummaryTouched():
-                    self._tell(MarkPrice(ETH, self._mark, self._mark, 0.0, self.now))
+                    self._tell(MarkPrice(self.symbol, self._mark, self._mark, 0.0, self.now))
 
     def _quote(self) -> BestQuote:
-        quote = self.exchange.quote(ETH)
+        quote = self.exchange.quote(self.symbol)
         bid, ask = (float(price) if price is not None else None for price in (quote.bid, quote.ask))
-        return BestQuote(ETH, bid, float(quote.bid_size), ask, float(quote.ask_size), self.now)
+        return BestQuote(self.symbol, bid, float(quote.bid_size), ask, float(quote.ask_size), self.now)
 
     def _position(self) -> ExchangePosition:
-        size = next((one.size for one in self.exchange.positions(ACCOUNT) if one.symbol == ETH), ZERO)
-        return ExchangePosition(symbol=ETH, size=size, entry_price=ZERO, updated_at=self.now)
+        size = next((one.size for one in self.exchange.positions(ACCOUNT) if one.symbol == self.symbol), ZERO)
+        return ExchangePosition(symbol=self.symbol, size=size, entry_price=ZERO, updated_at=self.now)
 
     def _look_up(self, client_id: str) -> OrderFound:
         live = [order for order in self.exchange.open_orders(ACCOUNT) if order.client_id == client_id]
         order = next(iter([*live, *self.exchange.orders_history(ACCOUNT, client_id=client_id)]), None)
-        fills = [fill for fill in self.exchange.fills(ACCOUNT, ETH) if fill.client_id == client_id]
+        fills = [fill for fill in self.exchange.fills(ACCOUNT, self.symbol) if fill.client_id == client_id]
         return OrderFound(client_id, order_of(order) if order else None, tuple(map(sim_fill_of, fills)))
 
     def _account(self) -> AccountSnapshot:

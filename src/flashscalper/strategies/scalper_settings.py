@@ -142,7 +142,7 @@ class ScalperSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     min_confidence: float = 50.0
     volume_spike: float = 1.5
     bounce_both_sides: bool = True
-    expected_atr: float = 0.33
+    expected_atr: float = 0.36
 
     def validate(self, field: str = "scalper") -> None:
         """Raise ConfigError naming the field (`scalper.weights.volume`), what was seen and the range."""
