@@ -7,8 +7,9 @@ PIP_FLAGS := --quiet --disable-pip-version-check --no-input
 RUN := $(DEV)/bin
 DEMO ?=
 SEEDS ?= 300
+FROM ?= 0
 
-.PHONY: help install dev demo test verify judges check format lock clean
+.PHONY: help install dev demo test verify simulate judges check format lock clean
 
 help:
 	@echo "make demo     install what is needed and watch the scalper trade on the built-in exchange (about a minute)"
@@ -16,6 +17,7 @@ help:
 	@echo "make install  prepare $(CORE)/bin/flashscalper only"
 	@echo "make check    format, lint, types, layers"
 	@echo "make verify   the long campaigns"
+	@echo "make simulate the full stack through seeded storms: SEEDS=300 FROM=0"
 	@echo "make judges   run the official SDK and ccxt against the simulator (part of verify)"
 	@echo "make format   write the code the way make check wants it"
 	@echo "make lock     write the lock files anew"
@@ -33,6 +35,9 @@ test: $(DEV)/.ready
 
 verify: $(DEV)/.ready $(JUDGES)/.ready
 	$(RUN)/python -m pytest -n 2 --dist loadgroup -m verify --timeout 1200 tests
+
+simulate: $(DEV)/.ready
+	$(RUN)/python scripts/simulate.py --seeds $(SEEDS) --from $(FROM)
 
 judges: $(DEV)/.ready $(JUDGES)/.ready
 	$(RUN)/python -m pytest -n 2 --dist loadgroup -m verify --timeout 300 tests/judges

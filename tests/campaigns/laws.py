@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from decimal import Decimal
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -32,6 +33,8 @@ SLACK: Final = Decimal("1.03")
 """Prices move between decision and fill; limits are meant in the prices of the decision."""
 WINDOW_US: Final = 6 * SECOND_US
 """After this long an order that the exchange does not know can no longer arrive (receive window and clock error)."""
+
+_UNSAFE: Final = (ProtectionState.NAKED, ProtectionState.STOP_SENT)
 
 
 class _Params(msgspec.Struct):
@@ -75,7 +78,8 @@ class Laws:
         self.sent: dict[str, Placed] = {}
         self._requests: dict[str, str] = {}
         self._held: set[tuple[str, str]] = set()
-        self._fills_seen = 0
+        self._fills_seen = self._orders_seen = 0
+        self._by_client_id: dict[str, Any] = {}
         self.own: dict[str, Decimal] = {market.symbol: ZERO for market in world.markets}
         self._naked: dict[str, int] = {}
         self._unsafe: dict[str, int] = {}
@@ -153,7 +157,9 @@ class Laws:
         worst = {symbol: abs(size) * self._price(symbol) for symbol, size in held.items()}
         for one, order in {**self.sent, client_id: placed}.items():
             if one == client_id or self._may_add(one, order):
-                worst[order.symbol] += order.size * order.price
+                known = self._exchange_order(one)
+                left = order.size if known is None else known.listing.size(known.left)
+                worst[order.symbol] += left * order.price
         position, account = limits.max_position_notional, limits.max_account_notional
         assert position is None or worst[placed.symbol] <= position * SLACK, f"exposure {worst} after {client_id}"
         assert account is None or sum(worst.values()) <= account * SLACK, f"exposure {worst} after {client_id}"
@@ -177,10 +183,11 @@ class Laws:
     def _exchange_order(self, client_id: str) -> Any:
         if not self._world.known:
             return None
-        for order in self._account.orders.values():
-            if order.request.client_id == client_id:
-                return order
-        return None
+        orders = self._account.orders
+        for order in islice(orders.values(), self._orders_seen, None):
+            self._by_client_id[order.request.client_id] = order
+        self._orders_seen = len(orders)
+        return self._by_client_id.get(client_id)
 
     @property
     def _account(self) -> Any:
@@ -209,9 +216,9 @@ class Laws:
         """After one step."""
         if not self._world.known:
             return
-        self._own_sizes()
-        for symbol, own in self.own.items():
-            self._watch_naked(symbol, own)
+        for symbol, own in self._own_sizes().items():
+            if own or symbol in self._naked:
+                self._watch_naked(symbol, own)
         if self._world.trader is not None:
             self._watch_engine()
 
@@ -267,8 +274,11 @@ class Laws:
         world, floor = self._world, self._world.engine._floor
         limit_us = int(world.setup.trading.protection.naked_limit_s * SECOND_US) + 50_000
         for symbol, state in floor.markets.items():
-            unsafe = state.protection.state in (ProtectionState.NAKED, ProtectionState.STOP_SENT)
-            if not unsafe or not floor.can_send or not floor.own_size(symbol):
+            if state.protection.state not in _UNSAFE:
+                if self._unsafe:
+                    self._unsafe.pop(symbol, None)
+                continue
+            if not floor.can_send or not floor.own_size(symbol):
                 self._unsafe.pop(symbol, None)
                 continue
             since = self._unsafe.setdefault(symbol, world.now)

@@ -72,7 +72,7 @@ class FaultyWire(Wire):
         self._deaf: set[_Pipe] = set()
         self._damage = False
         self._dark_until = 0
-        self._replica: dict[str, tuple[int, bytes]] = {}
+        self._replica: dict[str, bytes] = {}
         self._token = ""
         self._polls = 0
         self.calm = False
@@ -221,9 +221,9 @@ class FaultyWire(Wire):
             return HttpResponse(item.id, 401, {}, b'{"error":"INVALID_TOKEN","message":"token is expired"}')
         if self._hit("http_429", now):
             return HttpResponse(item.id, 429, {"retry-after": "1"}, b'{"error":"RATE_LIMITED","message":"slow down"}')
-        if item.method == "GET" and self._replica and (path := path_and_query(item.url)[0]) in self._replica:
-            if self._hit("stale_read", now):
-                return HttpResponse(item.id, 200, {}, self._replica[path][1])
+        stale = self._replica.get(path_and_query(item.url)[0]) if item.method == "GET" else None
+        if stale is not None and self._hit("stale_read", now):
+            return HttpResponse(item.id, 200, {}, stale)
         return None
 
     # ---- from the server ----
@@ -240,7 +240,7 @@ class FaultyWire(Wire):
     def _answer_http(self, item: HttpAnswer, now: int) -> None:
         if item.id < -_POLLS:
             if item.status == 200:
-                self._replica[_PATHS[(-item.id - 1) % len(_PATHS)]] = (now, item.body)
+                self._replica[_PATHS[(-item.id - 1) % len(_PATHS)]] = item.body
             return
         fate = self._fates.pop(item.id, "")
         if fate == "lose_answer" or now < self._dark_until:

@@ -12,6 +12,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from functools import partial
 from heapq import heappop, heappush
 from pathlib import Path
 from random import Random
@@ -96,7 +97,7 @@ def draw(seed: int, *, curve: bool = False) -> Setup:
     return Setup(
         seed=seed,
         symbols=tuple(dice.sample(("ETHUSDT", "BTCUSDT", "SOLUSDT"), dice.choice((1, 1, 2, 3)))),
-        seconds=dice.choice((20.0, 30.0, 45.0)),
+        seconds=dice.choice((15.0, 25.0, 40.0)),
         rates=rates,
         client={
             "order_entry": OrderEntry.REST if dice.random() < 0.15 else OrderEntry.WEBSOCKET,
@@ -303,7 +304,7 @@ class World:
             return msgspec.structs.replace(message, id=number) if life == self.life else None
         conn = conn_of(message)
         life_of, _, name = (conn or "").partition(".")
-        return msgspec.structs.replace(message, conn=name) if life_of == str(self.life) else None  # type: ignore[call-arg]
+        return msgspec.structs.replace(message, conn=name) if life_of == str(self.life) else None
 
     # ---- misfortune ----
 
@@ -350,7 +351,7 @@ class World:
         )
         at_s = 0.0
         for mode in (*modes, ExchangeStatus.OK):
-            self.later(int(at_s * SECOND_US), lambda mode=mode: self.set_status(mode))  # type: ignore[misc]
+            self.later(int(at_s * SECOND_US), partial(self.set_status, mode))
             at_s += self.dice.uniform(0.5, 6.0)
 
     def set_status(self, status: ExchangeStatus) -> None:
@@ -378,13 +379,14 @@ class World:
         if orders:
             self.exchange.cancel(self.account, self.dice.choice(orders).order_id, self.now)
             self.tell_server()
+            self.later(3 * SECOND_US, partial(self.tell, OperatorAsked(OperatorAction.RESUME, "it was me")))
 
     def operator(self) -> None:
         """A person pauses, flattens or kills, and thinks better of it after a while."""
         action = self.dice.choice((OperatorAction.PAUSE, OperatorAction.FLATTEN, OperatorAction.KILL))
         self.tell(OperatorAsked(action, "a person"))
         self.later(
-            int(self.dice.uniform(1, 8) * SECOND_US), lambda: self.tell(OperatorAsked(OperatorAction.RESUME, "clear_kill"))
+            int(self.dice.uniform(1, 8) * SECOND_US), partial(self.tell, OperatorAsked(OperatorAction.RESUME, "clear_kill"))
         )
 
     def tell(self, event: OperatorAsked) -> None:
@@ -399,7 +401,10 @@ class World:
     # ---- a whole life ----
 
     def run(self) -> None:
-        """Live through the storm."""
+        """Live through the storm: two quiet seconds to begin with, so that there is something to lose."""
+        self.calm = self.wire.calm = True
+        self.run_until(START + 2 * SECOND_US)
+        self.calm = self.wire.calm = False
         self.run_until(START + int(self.setup.seconds * SECOND_US))
 
     def settle(self, limit_s: float = 240.0) -> None:
@@ -424,6 +429,16 @@ class World:
         """Every connection is up and works, and the books were compared."""
         floor = self.engine._floor
         return not self.wire.deceives(self.now) and all(floor.streams.values()) and not floor.risk.holds(NOT_RECONCILED)
+
+    @property
+    def fill_count(self) -> int:
+        """Fills of the account, anybody's."""
+        return len(self.exchange.fills(self.account)) if self.known else 0
+
+    @property
+    def elapsed_s(self) -> float:
+        """Market seconds lived through."""
+        return (self.now - START) / SECOND_US
 
     @property
     def hash(self) -> str:
