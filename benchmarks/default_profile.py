@@ -34,7 +34,7 @@ from flashscalper.trading.profiles import trading_profile
 from flashscalper.trading.settings import RiskLimits
 
 HORIZON = 5
-"""Minutes; the signal is about minutes, and this was fixed before the halves were looked at."""
+"""Minutes. The first author picked it from five and ten after seeing both; it is kept, not tuned again."""
 BTC = msgspec.structs.replace(MARKET, symbol="BTCUSDT", market="BTC-USD-PERP", base="BTC", price_tick=Decimal("0.5"))
 STEP_S = 15.0
 LIMITS = RiskLimits(
