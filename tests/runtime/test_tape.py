@@ -14,7 +14,7 @@ from flashscalper.runtime.tape import Recorded, Tape, read_tape, tape_parts
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
 events = st.one_of(
-    st.builds(Trade, symbol=st.just("ETHUSDT"), id=st.integers(0, 2**62), side=st.sampled_from(Side), price=finite,
+    st.builds(Trade, symbol=st.just("ETHUSDT"), id=st.integers(0, 10**28), side=st.sampled_from(Side), price=finite,
               size=finite, traded_at=st.integers(0, 2**50)),
     st.builds(BestQuote, symbol=st.just("ETHUSDT"), bid=st.none() | finite, bid_size=finite, ask=finite, ask_size=finite,
               quoted_at=st.integers(0, 2**50)),

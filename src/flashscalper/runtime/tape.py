@@ -31,8 +31,9 @@ class Recorded(NamedTuple):
     event: Event
 
 
-_ENCODER: Final = msgspec.msgpack.Encoder()
-_DECODER: Final = msgspec.msgpack.Decoder(tuple[int, Event])
+# JSON and not MessagePack, whose integers end at 64 bits: Paradex's trade ids have 28 digits.
+_ENCODER: Final = msgspec.json.Encoder()
+_DECODER: Final = msgspec.json.Decoder(tuple[int, Event])
 
 
 class Tape:

@@ -15,7 +15,8 @@ from flashscalper.simulator.listing import Listing
 from flashscalper.simulator.orders import LiveOrder
 from flashscalper.simulator.rules import ExchangeRules
 
-TRADE_IDS_PER_MS = 100_000
+TRADE_IDS_PER_MS = 10**15
+"""13 digits of milliseconds, 15 of a counter: 28, as Paradex writes them (paradex.md 4.1)."""
 
 
 class ExchangeState:
@@ -68,7 +69,7 @@ class ExchangeState:
         return f"{now // MILLISECOND_US:013d}{self._counter:015d}"
 
     def next_trade_id(self) -> int:
-        """Public trade ids: growing, below 2^63, and later runs start higher."""
+        """Public trade ids: 28 digits, growing, and later runs start higher. No machine word holds them."""
         self._trade_id += 1
         return self._trade_id
 
