@@ -139,6 +139,7 @@ async def public_streams() -> dict[str, Any]:
     firsts = {name: await desk.first(name) for name in names}
     trade, quote, book = (firsts[name] for name in names[:3])
     assert trade["market"] == quote["market"] == book["market"] == ETH
+    assert len(trade["trade_id_str" if SBE else "id"]) == 28
     printed = [each["id"] for each in desk.api.fetch_trades({"market": ETH, "page_size": 1000})["results"]]
     assert trade["trade_id_str" if SBE else "id"] in printed, "one id for a trade, whichever way it is told"
     bid, ask = ("bid_price", "ask_price") if SBE else ("bid", "ask")
