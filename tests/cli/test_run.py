@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 import time
+import urllib.request
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -64,8 +66,11 @@ def look(place: Stand) -> tuple[list[Order], dict[str, Decimal]]:
 
 def test_a_person_pauses_flattens_resumes_and_stops_it(tmp_path: Path) -> None:
     with stand(tmp_path) as place:
-        process = place.start(strategy=KEEP)
+        process = place.start("--metrics-port", "0", strategy=KEEP)
         place.until("protected", held)
+        (address,) = re.findall(r"metrics at (http://127\.0\.0\.1:\d+/metrics)", place.log())
+        with urllib.request.urlopen(address, timeout=10) as answer:
+            assert b'flashscalper_websocket_connected{stream="market"} 1.0' in answer.read()
         status = place.verb("pause", "--reason", "lunch")
         assert (status["state"], any("lunch" in reason for reason in status["reasons"])) == ("reducing", True)
         assert place.verb("resume")["state"] == "active"

@@ -64,17 +64,20 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     json: bool
     allow_withdraw_key: bool
+    metrics_port: int | None = None
 
     @classmethod
     def parse(
         cls, *, mode: str, profile: str, config: Path | None, markets: str, strategy: str, feed: str, seconds: float,
-        json: bool, allow_withdraw_key: bool,
+        json: bool, allow_withdraw_key: bool, metrics_port: int | None = None,
     ) -> RunOptions:  # fmt: skip
         """Raises ConfigError naming the option or key, what was seen and what is accepted."""
         if mode and mode not in MODES:
             raise ConfigError("mode", mode, ", ".join(MODES))
         if not (isfinite(seconds) and seconds >= 0):
             raise ConfigError("seconds", seconds, "0 (until it is stopped) or a number of seconds")
+        if metrics_port is not None and not 0 <= metrics_port <= 65_535:
+            raise ConfigError("metrics-port", metrics_port, "0 (any free port) to 65535")
         overrides = {
             "mode": mode or None, "profile": profile or None, "strategy": strategy or None, "paper.feed": feed or None,
             "symbols": ",".join(parse_symbols(markets)) or None,
@@ -87,7 +90,7 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
             )
         return cls(
             mode=settings.mode, settings=settings, strategy=find_strategy(settings.strategy), seconds=seconds, json=json,
-            allow_withdraw_key=allow_withdraw_key,
+            allow_withdraw_key=allow_withdraw_key, metrics_port=metrics_port,
         )  # fmt: skip
 
 
@@ -191,7 +194,7 @@ async def _trade(
     plan = SessionPlan(
         mode=options.mode, run=artifacts.run_id, settings=settings, readiness=readiness, strategy=options.strategy,
         scalper=options.settings.scalper, trading=msgspec.structs.replace(options.settings.trading, reported_pnl=True),
-        seconds=options.seconds,
+        seconds=options.seconds, metrics_port=options.metrics_port,
     )  # fmt: skip
     async with _logged(options, plan, folder, artifacts, secrets) as (log, view):
         for line in at_stake(plan.trading, readiness, real=folder.place == Environment.PROD):

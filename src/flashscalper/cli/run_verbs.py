@@ -24,6 +24,7 @@ def run(
     allow_withdraw_key: Annotated[
         bool, typer.Option("--allow-withdraw-key", help="Live only: take the account's main key, which can withdraw.")
     ] = False,
+    metrics_port: Annotated[int | None, typer.Option(help="Serve Prometheus metrics on this port of loopback.")] = None,
     json: Json = False,
 ) -> int:
     """Trade until stopped (Ctrl-C): on paper unless told otherwise.
@@ -36,7 +37,7 @@ def run(
     return run_run(
         RunOptions.parse(
             mode=mode, profile=profile, config=config, markets=markets, strategy=strategy, feed=feed, seconds=seconds,
-            json=json, allow_withdraw_key=allow_withdraw_key,
+            json=json, allow_withdraw_key=allow_withdraw_key, metrics_port=metrics_port,
         )
     )  # fmt: skip
 

@@ -20,7 +20,7 @@ import msgspec
 from flashscalper.model.errors import FlashScalperError, TransportError
 from flashscalper.model.secrets import Secret
 
-READY_WITHIN_S: Final = 60.0
+READY_WITHIN_S: Final = 90.0
 _ENDS_WITHIN_S: Final = 5.0
 _SHOWN_CHARACTERS: Final = 2_000
 MIRROR: Final = "paradex:"

@@ -26,6 +26,7 @@ from flashscalper.runtime.clock import WallClock
 from flashscalper.runtime.control import Asked, ControlServer
 from flashscalper.runtime.live import LiveDriver
 from flashscalper.runtime.logs import RunLog
+from flashscalper.runtime.metrics import Metrics, MetricsServer
 from flashscalper.runtime.paper import PaperExchange
 from flashscalper.runtime.preflight import Readiness
 from flashscalper.runtime.recovery import begin_journal
@@ -50,7 +51,8 @@ _UNSETTLED: Final = ("entry_in_flight", "order_in_doubt", "closing")
 
 
 class SessionPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be traded, where and how. `seconds` 0 runs until it is stopped."""
+    """What is to be traded, where and how. `seconds` 0 runs until it is stopped; without a
+    `metrics_port` nobody can scrape it, 0 takes any free one."""
 
     mode: str
     run: str
@@ -60,6 +62,7 @@ class SessionPlan(msgspec.Struct, frozen=True, kw_only=True):
     scalper: ScalperSettings
     trading: TradingSettings
     seconds: float = 0.0
+    metrics_port: int | None = None
 
 
 class Session:
@@ -73,6 +76,7 @@ class Session:
         self.folder = folder
         self.artifacts = artifacts
         self.tally = Tally()
+        self.metrics = Metrics(self._looked_at)
         self.clock = WallClock()
         self.started_at = self.clock.now()
         self._log = log
@@ -103,7 +107,7 @@ class Session:
             )
             tape = files.enter_context(Tape(self.artifacts.tape, metadata))
             client = ParadexClient(plan.settings, SystemRandom(), signer=plan.readiness.signer)
-            self.trader = Trader(client, self.engine, journal, tape, [self.tally, self._log])
+            self.trader = Trader(client, self.engine, journal, tape, [self.tally, self._log, self.metrics])
             try:
                 await self._drive(client)
             except JournalError as error:
@@ -124,6 +128,9 @@ class Session:
             control = ControlServer(self.folder, self.plan.run, os.getpid(), self._act)
             await stack.enter_async_context(control)
             self._log.blot(control.token)
+            if self.plan.metrics_port is not None:
+                server = await stack.enter_async_context(MetricsServer(self.metrics, self.plan.metrics_port))
+                self._log.tell(f"metrics at http://127.0.0.1:{server.port}/metrics")
             self._listen_to_signals(stack)
             for work in (self._watch_kill_file(), self._paint()):
                 stack.callback(asyncio.create_task(work).cancel)
@@ -237,6 +244,10 @@ class Session:
             folder=str(self.artifacts.folder.resolve()), degraded=self._degraded(seen), stopping=self._stopping,
             killed=self.folder.killed_because(), latency=self.trader.latency,
         )  # fmt: skip
+
+    def _looked_at(self) -> tuple[EngineStatus, bool]:
+        seen = self.engine.status()
+        return seen, self._degraded(seen)
 
     def _degraded(self, seen: EngineStatus) -> bool:
         """A stream that was there is gone."""
