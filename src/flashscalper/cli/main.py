@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from flashscalper.cli import exchange_verbs, sim_verb
+from flashscalper.cli import answers_verbs, exchange_verbs, sim_verb
 from flashscalper.cli.keys_verbs import keys_app
 from flashscalper.model.errors import ConfigError, FlashScalperError
 
@@ -117,3 +117,5 @@ app.add_typer(keys_app, name="keys", help="Trading keys: make, register, store, 
 app.command()(sim_verb.sim)
 app.command()(exchange_verbs.check)
 app.command()(exchange_verbs.markets)
+app.command()(answers_verbs.explain)
+app.command()(answers_verbs.costs)
