@@ -1,6 +1,6 @@
-"""The figures that docs/explanation/default-profile.md argues with, computed anew from a recorded month of BTC minutes.
+"""What docs/explanation/default-profile.md argues with still holds on a recorded month of BTC minutes.
 
-`pytest tests/strategies/test_default_profile_evidence.py -m verify -s` prints them.
+`python -m benchmarks.default_profile` prints the figures of that page.
 """
 
 from __future__ import annotations
