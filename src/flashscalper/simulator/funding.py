@@ -14,12 +14,12 @@ _RATE_STEP = Decimal("0.000000000001")
 class Funding:
     """`rate` is per period (a fraction), `premium` = rate x index price, `index` accumulates premium x time / period."""
 
-    __slots__ = ("_at", "_market", "_period_us", "_rate", "fixed", "index", "premium", "premium_rate", "rate")
+    __slots__ = ("_market", "_period_us", "_rate", "at", "fixed", "index", "premium", "premium_rate", "rate")
 
     def __init__(self, market: Market, started_at: int) -> None:
         self._market = market
         self._period_us = market.funding_period_hours * HOUR_US
-        self._at = started_at
+        self.at = started_at
         self._rate = float(market.interest_rate)
         self.fixed: Decimal | None = None
         self.rate = market.interest_rate
@@ -39,8 +39,8 @@ class Funding:
 
     def tick(self, now: int, premium_rate: float, index_price: Decimal, gap_us: int, half_life_us: int) -> None:
         """One step up to `now`: the time since the last step accrues, unless it is longer than `gap_us`."""
-        elapsed = now - self._at
-        self._at = now
+        elapsed = now - self.at
+        self.at = now
         if elapsed > gap_us:
             return
         if self.fixed is None:

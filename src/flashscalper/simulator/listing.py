@@ -149,7 +149,7 @@ class Listing:
     def funding_point(self) -> FundingPoint:
         """The funding state after the last tick."""
         funding = self.funding
-        return FundingPoint(self.symbol, funding.rate, funding.premium, funding.index, funding.premium_rate, self.at)
+        return FundingPoint(self.symbol, funding.rate, funding.premium, funding.index, funding.premium_rate, funding.at)
 
 
 def _whole(count: Decimal) -> int | None:

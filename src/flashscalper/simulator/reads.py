@@ -76,6 +76,10 @@ class Reads:
         """The best `depth` levels with RPI orders; may be crossed."""
         return self._state.listing(symbol).interactive_depth(depth)
 
+    def is_priced(self, symbol: str) -> bool:
+        """Whether the market has a mark price yet; before that there is nothing to be told about it."""
+        return self._state.listing(symbol).mark is not None
+
     def summary(self, symbol: str) -> MarketSummary:
         """Prices, funding, open interest and 24 h volume."""
         listing = self._state.listing(symbol)

@@ -20,6 +20,7 @@ from flashscalper.exchanges.paradex.sbe import (
     SbeTrade,
 )
 from flashscalper.model.orders import Side, TimeInForce
+from flashscalper.simulator.feeds.base import FundingFixed
 from flashscalper.simulator.rules import ExchangeRules
 from tests.simulator.paradex_server.bench import Bench, Socket, keyed_signer
 
@@ -354,3 +355,17 @@ def test_account_channels_are_json_unless_the_switch_says_sbe(*, as_sbe: bool) -
     kinds = {type(frame) for frame in socket.binary()}
     assert kinds == ({SbeOrder, SbeFill, SbePosition, SbeAccount} if as_sbe else set())
     assert any(frame[:1] == b"{" for frame in raw) is not as_sbe
+
+
+def test_a_market_without_a_price_is_told_nothing_about_and_never_one_of_zero() -> None:
+    bench = Bench()
+    socket = bench.connect()
+    socket.subscribe("markets_summary", "markets_summary.ALL", "markets_summary.BTC-USD-PERP")
+    bench.feed(FundingFixed("BTCUSDT", Decimal("0.0003")))
+    bench.pass_time(2_000_000)
+    assert socket.pushes() == []
+    assert bench.get("/markets/summary", market="ALL").json["results"] == []
+    bench.mark("BTCUSDT", "65000")
+    assert {push["data"]["mark_price"] for push in socket.pushes()} == {"65000"}
+    [row] = bench.get("/markets/summary", market="ALL").json["results"]
+    assert (row["symbol"], row["mark_price"], row["created_at"]) == ("BTC-USD-PERP", "65000", bench.now // 1000)

@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from typing import Final
 
 import msgspec
-from msgspec.structs import replace
 
 from flashscalper.model.dice import Dice
 from flashscalper.model.errors import AuthError
 from flashscalper.model.events import FeeClass
 from flashscalper.simulator.exchange import Exchange
-from flashscalper.simulator.facts import FundingPoint, FundingSettled, MarketSummary
+from flashscalper.simulator.facts import FundingPoint, FundingSettled
 from flashscalper.simulator.paradex_server.accounts import Member, Members
 from flashscalper.simulator.paradex_server.algos import Algos
 from flashscalper.simulator.paradex_server.limits import Group, RateLimits
@@ -49,14 +48,10 @@ class Context:
         self.era += 1
         self.era_began_at = now
 
-    def summary(self, symbol: str, now: int) -> MarketSummary:
-        """A market's summary as of now, which is when it is made."""
-        return replace(self.exchange.summary(symbol), at=now)
-
     def funding(self, symbol: str) -> FundingPoint:
         """A market's funding as of its last tick, or of the start."""
         points = self.funding_points[symbol]
-        return points[-1] if points else replace(self.exchange.funding(symbol), at=self.started_at)
+        return points[-1] if points else self.exchange.funding(symbol)
 
     def market_name(self, symbol: str) -> str:
         """The exchange's name of a symbol."""

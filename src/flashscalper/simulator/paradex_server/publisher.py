@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from msgspec.structs import replace
-
 from flashscalper.model.amounts import plain
 from flashscalper.simulator.facts import (
     AccountTouched,
@@ -85,8 +83,11 @@ class Publisher:
             self._fanout.to_one(session, channel.name, frames)
         elif channel.kind == "markets_summary":
             for symbol in self._context.names.market_of if channel.symbol is None else (channel.symbol,):
-                if session.scope is None or channel.name != "markets_summary" or symbol in session.scope:
-                    self._fanout.to_one(session, channel.name, self._summary_frames(self._context.summary(symbol, now), now))
+                wanted = session.scope is None or channel.name != "markets_summary" or symbol in session.scope
+                if wanted and exchange.is_priced(symbol):
+                    self._fanout.to_one(
+                        session, channel.name, self._summary_frames(self._context.exchange.summary(symbol), now)
+                    )
 
     def run_due(self, now: int) -> None:
         """Send what was held back and may go now."""
@@ -144,12 +145,14 @@ class Publisher:
 
     def _summary(self, symbol: str, now: int) -> None:
         self._summary_due.pop(symbol, None)
+        if not self._context.exchange.is_priced(symbol):
+            return
         self._summary_after[symbol] = now + self._context.settings.summary_every_us
         name = self._context.market_name(symbol)
         channels = self._listened(f"markets_summary.{name}", f"markets_summary.{ALL}")
         scoped = [each for each in self._sessions.listeners("markets_summary") if each.scope is None or symbol in each.scope]
         if channels or scoped:
-            frames = self._summary_frames(self._context.summary(symbol, now), now)
+            frames = self._summary_frames(self._context.exchange.summary(symbol), now)
             for channel in channels:
                 self._fanout.to_all(channel, frames)
             self._fanout.to(scoped, "markets_summary", frames)
@@ -159,7 +162,7 @@ class Publisher:
         return Frames(lambda: views.summary(state, name), lambda version: sbe_frames.summary(state, name, version, now))
 
     def _funding(self, fact: FundingTicked, now: int) -> None:
-        point = replace(self._context.exchange.funding(fact.symbol), at=fact.at)
+        point = self._context.exchange.funding(fact.symbol)
         self._context.funding_points[fact.symbol].append(point)
         self._to_market("funding_data", fact.symbol, lambda: self._funding_frames(point, now))
 

@@ -91,7 +91,9 @@ def markets_summary(context: Context, request: Request) -> Reply:
     if not market:
         raise invalid("market", market, "ALL or a market")
     symbols = list(context.names.market_of) if market == "ALL" else [context.names.symbol(market)]
-    return results([views.summary(context.summary(symbol, request.now), context.market_name(symbol)) for symbol in symbols])
+    exchange = context.exchange
+    priced = [symbol for symbol in symbols if exchange.is_priced(symbol)]
+    return results([views.summary(exchange.summary(symbol), context.market_name(symbol)) for symbol in priced])
 
 
 def klines(context: Context, request: Request) -> Reply:
