@@ -96,7 +96,8 @@ def main() -> None:
     print(TITLE)
     for row in rows:
         print(
-            f"  {row['name']:<44} median {row['median_s']:.3f} s, best {row['best_s']:.3f} s, CPU {row['cpu_s']:.3f} s, goal {row['goal_s']} s"
+            f"  {row['name']:<44} median {row['median_s']:.3f} s, best {row['best_s']:.3f} s, "
+            f"CPU {row['cpu_s']:.3f} s, goal {row['goal_s']} s"
         )
 
 

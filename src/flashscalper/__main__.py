@@ -1,4 +1,4 @@
-"""`flashscalper` and `python -m flashscalper`: hands over to the command line, and answers `--version` without loading it."""
+"""`flashscalper` and `python -m flashscalper`: hands over to the command line; answers `--version` without loading it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`status`, `pause`, `resume`, `flatten`, `kill`: what a person says to a running process; the kill switch also without it."""
+"""`status`, `pause`, `resume`, `flatten`, `kill`: what a person says to a running process; kill works without one too."""
 
 from __future__ import annotations
 
