@@ -9,7 +9,7 @@ DEMO ?=
 SEEDS ?= 300
 FROM ?= 0
 
-.PHONY: help install dev demo test verify simulate judges check format lock clean
+.PHONY: kills help install dev demo test verify simulate judges check format lock clean
 
 help:
 	@echo "make demo     install what is needed and watch the scalper trade on the built-in exchange (about a minute)"
@@ -18,6 +18,7 @@ help:
 	@echo "make check    format, lint, types, layers"
 	@echo "make verify   the long campaigns"
 	@echo "make simulate the full stack through seeded storms: SEEDS=300 FROM=0"
+	@echo "make kills    a hundred kill -9 of the real process (half an hour)"
 	@echo "make judges   run the official SDK and ccxt against the simulator (part of verify)"
 	@echo "make format   write the code the way make check wants it"
 	@echo "make lock     write the lock files anew"
@@ -31,13 +32,16 @@ demo: $(CORE)/.ready
 	$(CORE)/bin/flashscalper demo $(DEMO)
 
 test: $(DEV)/.ready
-	$(RUN)/python -m pytest -n 2 --dist loadgroup -m "not verify" tests
+	$(RUN)/python -m pytest -n 2 --dist loadgroup -m "not verify and not campaign" tests
 
 verify: $(DEV)/.ready $(JUDGES)/.ready
 	$(RUN)/python -m pytest -n 2 --dist loadgroup -m verify --timeout 1200 tests
 
 simulate: $(DEV)/.ready
 	$(RUN)/python scripts/simulate.py --seeds $(SEEDS) --from $(FROM)
+
+kills: $(DEV)/.ready
+	$(RUN)/python -m pytest -m campaign --timeout 3600 tests/campaigns
 
 judges: $(DEV)/.ready $(JUDGES)/.ready
 	$(RUN)/python -m pytest -n 2 --dist loadgroup -m verify --timeout 300 tests/judges

@@ -18,7 +18,7 @@ from flashscalper.model.amounts import ZERO
 from flashscalper.model.events import ExchangeStatus
 from flashscalper.model.instants import SECOND_US
 from flashscalper.model.klines import Kline, Trade
-from flashscalper.model.orders import OrderStatus, OrderType, Side
+from flashscalper.model.orders import OrderRole, OrderStatus, OrderType, Side
 from flashscalper.trading.client_ids import is_ours
 from flashscalper.trading.engine import Engine
 from flashscalper.trading.orders import OrderState
@@ -42,6 +42,7 @@ class _Params(msgspec.Struct):
 
     market: str = ""
     side: str = ""
+    type: str = ""
     size: str = "0"
     price: str = "0"
     client_id: str = ""
@@ -66,6 +67,7 @@ class Placed(msgspec.Struct):
     sent_at: int
     request: str
     refused_login: bool = False
+    attempts: int = 1
 
 
 class Laws:
@@ -75,13 +77,15 @@ class Laws:
         self._world = world
         self.foreign = False
         self.busted = False
+        self.killed = False
         self.sent: dict[str, Placed] = {}
         self._requests: dict[str, str] = {}
         self._held: set[tuple[str, str]] = set()
-        self._fills_seen = self._orders_seen = 0
+        self._fills_seen = self._orders_seen = self._fills_at_the_end = 0
         self._by_client_id: dict[str, Any] = {}
         self.own: dict[str, Decimal] = {market.symbol: ZERO for market in world.markets}
         self._naked: dict[str, int] = {}
+        self._leaving_at: dict[str, int] = {}
         self._unsafe: dict[str, int] = {}
         self.naked_times: list[int] = []
 
@@ -114,10 +118,24 @@ class Laws:
             self._create_leaves(params, request)
             return
         kind = "ModifyOrder" if verb == "modify" else "CancelOrder"
-        if params.client_id:
-            assert self._is_held(kind, params.client_id), f"{kind} {params.client_id} left before it was durable"
-        elif params.id and (order := self._world.exchange.order(self._world.account, params.id)) is not None:
-            assert self._is_held(kind, order.client_id), f"{kind} {order.client_id} left before it was durable"
+        client_id = params.client_id
+        if not client_id and params.id and (order := self._account.orders.get(params.id)) is not None:
+            client_id = order.request.client_id
+        if client_id:
+            assert self._is_held(kind, client_id), f"{kind} {client_id} left before it was durable"
+            if verb == "cancel":
+                self._cancel_leaves(client_id)
+
+    def _cancel_leaves(self, client_id: str) -> None:
+        """The stop of an open position is cancelled only when another covers it, or the position is being closed."""
+        order, floor = self._exchange_order(client_id), self._world.engine._floor
+        if order is None or order.request.type is not OrderType.STOP_MARKET or order.status is OrderStatus.CLOSED:
+            return
+        symbol = order.listing.symbol
+        own = floor.own_size(symbol)
+        if not own or floor.markets[symbol].protection.closing or order.side is (Side.BUY if own > ZERO else Side.SELL):
+            return
+        assert self._covered(symbol, own, but=client_id) >= abs(own), f"{client_id} was the only stop of {symbol}"
 
     def _is_held(self, kind: str, client_id: str) -> bool:
         return (kind, client_id) in self._world.journal.held or (kind, client_id) in self._held
@@ -128,7 +146,10 @@ class Laws:
         assert self._is_held("PlaceOrder", client_id), f"{client_id} left before it was durable"
         before = self.sent.get(client_id)
         assert before is None or before.refused_login, f"{client_id} was sent twice"
+        attempts = 1 if before is None else before.attempts + 1
+        assert attempts <= 2, f"{client_id} was sent {attempts} times"
         placed = Placed(
+            attempts=attempts,
             symbol=self._world.symbol_of[params.market], buys=params.side == "BUY", size=Decimal(params.size),
             price=Decimal(params.price), adds="REDUCE_ONLY" not in params.flags, sent_at=self._world.now, request=request,
         )  # fmt: skip
@@ -136,13 +157,15 @@ class Laws:
         self._requests[request] = client_id
         if placed.adds:
             self._risk_leaves(client_id, placed)
+        elif params.type == "MARKET":
+            self._leaving_at[placed.symbol] = placed.sent_at
         self.sent[client_id] = placed
 
     def _risk_leaves(self, client_id: str, placed: Placed) -> None:
         """An order that adds risk: only when ACTIVE, one per market, and never beyond the limits."""
         floor = self._world.engine._floor
+        assert not self.killed, f"{client_id} left although a person killed the bot"
         assert floor.risk.state is TradingState.ACTIVE, f"{client_id} left while {floor.risk.reasons}"
-        assert self._world.exchange.status is not None
         others = [
             one
             for one, order in self.sent.items()
@@ -245,27 +268,29 @@ class Laws:
         return self.own
 
     def _watch_naked(self, symbol: str, own: Decimal) -> None:
-        """How long the exchange held a position of ours without a confirmed stop for all of it, since the last fault."""
+        """How long the exchange held a position of ours without a confirmed stop for all of it, since the last fault and
+        the last order that was to close it."""
         world = self._world
         net = self._account.ledger.size_of(symbol)
         size = min(abs(own), abs(net)) if own and net and (own > ZERO) is (net > ZERO) else ZERO
         if size == ZERO or world.exchange.status is not ExchangeStatus.OK or self._covered(symbol, own) >= size:
             since = self._naked.pop(symbol, None)
             if since is not None:
-                self.naked_times.append(world.now - since)
+                self.naked_times.append(world.now - max(since, self._leaving_at.get(symbol, 0)))
             return
         since = self._naked.setdefault(symbol, world.now)
-        naked_us = world.now - max(since, world.last_fault_at)
+        naked_us = world.now - max(since, world.last_fault_at, self._leaving_at.get(symbol, 0))
         limit_us = int(world.setup.naked_limit_s * SECOND_US)
         assert naked_us <= limit_us, f"{symbol}: {size} naked for {naked_us / SECOND_US} s without a fault"
 
-    def _covered(self, symbol: str, own: Decimal) -> Decimal:
+    def _covered(self, symbol: str, own: Decimal, *, but: str = "") -> Decimal:
         side = Side.SELL if own > ZERO else Side.BUY
         stops = (
             order.listing.size(order.left)
             for order in self._account.live.values()
             if order.listing.symbol == symbol and order.request.type is OrderType.STOP_MARKET
             and order.reduce_only and order.side is side and order.status is not OrderStatus.NEW
+            and order.request.client_id != but
         )  # fmt: skip
         return max(stops, default=ZERO)
 
@@ -303,9 +328,11 @@ class Laws:
         if not world.known:
             assert not self.sent, "orders were sent for an account that does not exist"
             return
+        self._fills_at_the_end = sum(is_ours(fill.client_id) for fill in self._account.fills)
         self._orders_agree()
         self._fills_agree()
         self._positions_agree()
+        self._exits_only_reduced()
         self._klines_agree()
         self._journal_agrees()
 
@@ -318,6 +345,10 @@ class Laws:
         assert not strangers, f"orders that never left us: {strangers}"
         live = [order.request.client_id for order in theirs if order.status is not OrderStatus.CLOSED]
         assert not live, f"still live at the exchange: {live}"
+        late = [
+            one.request.client_id for one in theirs if one.created_at > self.sent[one.request.client_id].sent_at + WINDOW_US
+        ]
+        assert not late, f"taken in after they could not arrive any more: {late}"
         floor = self._world.engine._floor
         active = [(order.client_id, order.state, order.owed) for order in floor.orders.all_active()]
         assert not active, f"the engine still waits for {active}"
@@ -354,6 +385,22 @@ class Laws:
         if not self.foreign and not self.busted:
             assert not held, f"left behind: {held}"
             assert floor.ledger.cash == ledger.cash, f"cash {floor.ledger.cash}, exchange {ledger.cash}"
+
+    def _exits_only_reduced(self) -> None:
+        """What was sent to leave never made a position of ours larger, or one of somebody else smaller."""
+        for symbol in self.own:
+            for one in self._world.engine._floor.ledger.position(symbol).fills:
+                if one.role in (OrderRole.EXIT, OrderRole.STOP) and not self.busted:
+                    before = one.after.size - one.fill.size * one.fill.side.sign
+                    assert abs(one.after.size) < abs(before), f"{one.fill.client_id} ({one.reason}) turned {before}"
+
+    def after_all(self) -> None:
+        """The process is gone and everything that was still on its way has arrived: nothing came of it."""
+        if not self._world.known:
+            return
+        live = [o.request.client_id for o in self._account.live.values() if is_ours(o.request.client_id)]
+        assert not live, f"ghosts: {live}"
+        assert sum(is_ours(fill.client_id) for fill in self._account.fills) == self._fills_at_the_end, "a late fill"
 
     def _klines_agree(self) -> None:
         """Every closed kline that calls itself complete holds exactly the trades of its time."""

@@ -33,7 +33,7 @@ PER_MESSAGE: Final = (
     "lose_request", "lose_answer", "slow_request", "slow_answer", "double_read", "refuse_connection", "http_error",
     "http_503_executed", "http_401", "http_429", "mute_reply", "lying_reply", "refuse_socket", "stale_read",
 )  # fmt: skip
-PER_SECOND: Final = ("cut", "cut_unnoticed", "half_open", "stall", "outage", "damage")
+PER_SECOND: Final = ("cut", "cut_unnoticed", "half_open", "stall", "outage", "damage", "rest_down", "token_revoked")
 READS: Final = {"/v1/orders": "", "/v1/positions": "", "/v1/fills": "page_size=1000"}
 """Lists that a lagging replica may answer, and what it is asked."""
 _POLLS: Final = 3 * 10**15
@@ -71,7 +71,7 @@ class FaultyWire(Wire):
         self._fates: dict[int, str] = {}
         self._deaf: set[_Pipe] = set()
         self._damage = False
-        self._dark_until = 0
+        self._dark_until = self._rest_down_until = self._revoked_until = 0
         self._replica: dict[str, bytes] = {}
         self._token = ""
         self._polls = 0
@@ -100,6 +100,12 @@ class FaultyWire(Wire):
             pipe.at_server = max(pipe.at_server, now + lag)
         if self._hit("damage", now):
             self._damage = True
+        if self._hit("rest_down", now):
+            self._rest_down_until = now + int(self._dice.uniform(1.0, 12.0) * SECOND_US)
+            self._note("rest_down", self._rest_down_until)
+        if self._hit("token_revoked", now):
+            self._revoked_until = now + int(self._dice.uniform(0.1, 3.0) * SECOND_US)
+            self._note("token_revoked", self._revoked_until)
         if self._hit("outage", now):
             self.outage(now, int(self._dice.uniform(0.5, 25.0) * SECOND_US))
 
@@ -126,7 +132,7 @@ class FaultyWire(Wire):
     def _lag(self) -> int:
         """Mostly under two seconds, sometimes minutes."""
         share = self._dice.random()
-        low, high = (0.1, 2.0) if share < 0.8 else (2.0, 10.0) if share < 0.95 else (10.0, 360.0)
+        low, high = (0.1, 2.0) if share < 0.7 else (2.0, 10.0) if share < 0.9 else (10.0, 360.0)
         return int(self._dice.uniform(low, high) * SECOND_US)
 
     def _any_conn(self) -> str:
@@ -137,6 +143,7 @@ class FaultyWire(Wire):
         """From now on nothing new goes wrong."""
         self.calm = True
         self._dark_until = min(self._dark_until, now)
+        self._rest_down_until = self._revoked_until = 0
 
     def deceives(self, now: int) -> bool:
         """Whether the client still believes in a connection that is dead or stuck."""
@@ -214,10 +221,11 @@ class FaultyWire(Wire):
         """An answer that some machine on the way gives, without the exchange having heard of the request."""
         if self._hit("refuse_connection", now):
             return HttpFailed(item.id, sent=False, reason="connection refused")
-        if self._hit("http_error", now):
+        if now < self._rest_down_until or self._hit("http_error", now):
             status, body = self._dice.choice(_ERRORS)
             return HttpResponse(item.id, status, {}, body)
-        if self._hit("http_401", now):
+        private = any(name == "Authorization" for name, _ in item.headers)
+        if (private and now < self._revoked_until) or self._hit("http_401", now):
             return HttpResponse(item.id, 401, {}, b'{"error":"INVALID_TOKEN","message":"token is expired"}')
         if self._hit("http_429", now):
             return HttpResponse(item.id, 429, {"retry-after": "1"}, b'{"error":"RATE_LIMITED","message":"slow down"}')

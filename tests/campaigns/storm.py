@@ -48,6 +48,7 @@ from flashscalper.trading.costs import EntryStyle
 from flashscalper.trading.engine import Engine
 from flashscalper.trading.operating import END_OF_RUN
 from flashscalper.trading.reconcile import NOT_RECONCILED
+from flashscalper.trading.risk import CLEAR_KILL
 from flashscalper.trading.saved import read_back
 from flashscalper.trading.settings import TradingSettings
 from tests.campaigns.laws import Laws
@@ -61,6 +62,11 @@ BALANCE: Final = Decimal(10_000)
 RATES: Final = (0.0, 0.0, 0.0, 0.001, 0.01, 0.1)
 AT_THE_EXCHANGE: Final = ("bust", "closing", "foreign_order", "foreign_cancel")
 TO_THE_PROCESS: Final = ("crash", "crash_writing", "crash_sending", "operator")
+NOTICED_AFTER_S: Final = {
+    "half_open": 14.0, "stall": 14.0, "dark": 14.0, "slow_request": 6.0, "slow_answer": 6.0, "lose_request": 6.0,
+    "lose_answer": 6.0, "mute_reply": 4.0, "lying_reply": 4.0, "foreign_order": 3.0,
+}  # fmt: skip
+"""How long a fault may stay hidden: until a ping is not answered, a request is given up, a second read agrees."""
 _LIFE: Final = 1_000_000
 _URL: Final = "127.0.0.1:8787"
 FOLDER: Final = "/dev/shm" if Path("/dev/shm").is_dir() else None
@@ -82,7 +88,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     strategy: Callable[[Market, int], Strategy] | None = None
     markets: tuple[Market, ...] = ()
     fate: Fate = no_fate
-    naked_limit_s: float = 15.0
+    naked_limit_s: float = 6.0
 
 
 def draw(seed: int, *, curve: bool = False) -> Setup:
@@ -100,7 +106,7 @@ def draw(seed: int, *, curve: bool = False) -> Setup:
         seconds=dice.choice((15.0, 25.0, 40.0)),
         rates=rates,
         client={
-            "order_entry": OrderEntry.REST if dice.random() < 0.15 else OrderEntry.WEBSOCKET,
+            "order_entry": OrderEntry.REST if dice.random() < 0.25 else OrderEntry.WEBSOCKET,
             "book": BookFeed.DELTAS if dice.random() < 0.1 else BookFeed.NONE,
             "sbe": dice.random() < 0.7,
             "interactive": dice.random() < 0.1,
@@ -118,6 +124,7 @@ def draw(seed: int, *, curve: bool = False) -> Setup:
         trading=settings(style),
         latency_us=dice.choice(((5_000, 1_000), (20_000, 5_000), (80_000, 40_000))),
         curve=curve,
+        naked_limit_s=6.0 if rates else 2.0,
     )
 
 
@@ -309,9 +316,9 @@ class World:
     # ---- misfortune ----
 
     def note(self, kind: str, at: int) -> None:
-        """Something goes wrong, until `at`."""
+        """Something goes wrong, until `at`; some things cannot be known before a while has passed."""
         self.counts[kind] += 1
-        self.last_fault_at = max(self.last_fault_at, at)
+        self.last_fault_at = max(self.last_fault_at, at + int(NOTICED_AFTER_S.get(kind, 0.0) * SECOND_US))
 
     def _chance(self, kind: str) -> bool:
         rate = self.setup.rates.get(kind)
@@ -386,11 +393,20 @@ class World:
         action = self.dice.choice((OperatorAction.PAUSE, OperatorAction.FLATTEN, OperatorAction.KILL))
         self.tell(OperatorAsked(action, "a person"))
         self.later(
-            int(self.dice.uniform(1, 8) * SECOND_US), partial(self.tell, OperatorAsked(OperatorAction.RESUME, "clear_kill"))
+            int(self.dice.uniform(1, 8) * SECOND_US), partial(self.tell, OperatorAsked(OperatorAction.RESUME, CLEAR_KILL))
         )
 
     def tell(self, event: OperatorAsked) -> None:
-        """A person's word to the process, if there is one."""
+        """A person's word to the process, if there is one. Whoever hears nothing says it again."""
+        if self.trader is None:
+            self.later(SECOND_US, partial(self.tell, event))
+            return
+        if event.action is OperatorAction.KILL:
+            self._with_trader(lambda trader: trader.tell(event, self.now))
+            self.laws.killed = self.trader is not None
+            return
+        if event.action is OperatorAction.RESUME and event.reason == CLEAR_KILL:
+            self.laws.killed = False
         self._with_trader(lambda trader: trader.tell(event, self.now))
 
     @property
@@ -424,6 +440,10 @@ class World:
         trader.stop(self.now)
         self._send(trader.outgoing())
         self.journal.close()
+        while (at := self.wire.next_at()) is not None:
+            self.now = max(self.now, at)
+            self._deliver()
+        self.laws.after_all()
 
     def _all_is_well(self) -> bool:
         """Every connection is up and works, and the books were compared."""

@@ -9,6 +9,7 @@ import asyncio
 import threading
 import time
 from collections import Counter
+from decimal import Decimal
 from pathlib import Path
 from random import Random
 
@@ -88,21 +89,23 @@ def campaign(home: Path, kills: int, seed: int) -> tuple[Watch, int]:
         last = place.start()
         place.until("active again", lambda status: status["state"] == "active")
         place.verb("flatten")
-        place.until("flat", lambda status: all(one["position"] is None for one in status["markets"].values()))
+        flat = place.until("flat", lambda status: all(one["position"] is None for one in status["markets"].values()))
         last.terminate()
         assert last.wait(40) == 0, place.log()
         watch.stop()
-        return watch, asyncio.run(compare(place))
+        return watch, asyncio.run(compare(place, Decimal(flat["cash"])))
 
 
-async def compare(place: Stand) -> int:
-    """Both sides of everything that ever happened; returns the number of fills."""
+async def compare(place: Stand, cash: Decimal) -> int:
+    """Both sides of everything that ever happened, `cash` our own figure at the end; returns the number of fills."""
     client = place.client()
     try:
         fills: list[Fill] = [fill async for fill in client.iter_fills()]
         positions, orders = await client.get_positions(), await client.get_open_orders()
+        balance = await client.get_balance()
     finally:
         await client.close()
+    assert cash == balance.total_collateral
     assert [position for position in positions if position.size] == []
     assert [order for order in orders if is_ours(order.client_id)] == []
     journals = [run / "journal.fsj" for run in place.runs() if (run / "journal.fsj").exists()]
@@ -132,7 +135,7 @@ def test_a_few_kills_lose_nothing_double_nothing_and_leave_nothing_naked(tmp_pat
     assert watch.longest_s <= NAKED_LIMIT_S
 
 
-@pytest.mark.verify
+@pytest.mark.campaign
 @pytest.mark.timeout(1_800)
 def test_a_hundred_kills_lose_nothing_double_nothing_and_leave_nothing_naked(tmp_path: Path) -> None:
     watch, fills = campaign(tmp_path, kills=100, seed=2)

@@ -8,7 +8,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from flashscalper.model.commands import PlaceOrder
 from flashscalper.model.errors import JournalError
+from flashscalper.model.events import OperatorAction
 from flashscalper.model.fills import Fill, Liquidity
 from flashscalper.model.instants import SECOND_US
 from flashscalper.model.orders import Side
@@ -18,7 +20,7 @@ from flashscalper.runtime.session_lock import AccountFolder
 from flashscalper.trading.client_ids import parse_client_id
 from flashscalper.trading.positions import BookedFill, Ledger
 from flashscalper.trading.saved import SavedState, compacted
-from tests.trading.stage import ETH, Stage
+from tests.trading.stage import ETH, Stage, every
 
 
 @pytest.fixture
@@ -71,6 +73,24 @@ def test_a_chain_of_runs_is_the_same_state_as_one_long_run(tmp_path: Path, folde
     assert last is not None
     assert known(last) == known(saved)
     assert folder.last_run.read_text().strip().endswith("three.fsj")
+
+
+def test_an_engine_that_took_a_state_over_leaves_it_as_it_was(tmp_path: Path, folder: AccountFolder) -> None:
+    stage = Stage()
+    stage.long()
+    stage.operator(OperatorAction.FLATTEN)
+    closing = every(PlaceOrder, stage.said)[-1]
+    stage.fill_whole(closing, "101")
+    cash = stage.engine.status().cash
+    assert cash != stage.engine.saved().starting_cash
+    write(tmp_path / "0.fsj", stage, None, folder)
+    for number in range(1, 4):
+        saved = recover(folder)
+        assert saved is not None
+        again = Stage(saved=saved, at=stage.now, ready=False)
+        assert again.engine.status().cash == cash
+        with begin_journal(tmp_path / f"{number}.fsj", {}, saved, folder, stage.now):
+            pass
 
 
 def test_a_crash_before_the_new_journal_counts_leaves_the_old_one(tmp_path: Path, folder: AccountFolder) -> None:

@@ -247,4 +247,5 @@ class Ledger:
         for key in busted:
             self._keys[key] = False
         for entry in entries:
-            self.book(entry)
+            # A copy without what an earlier fold made of it: whoever holds the saved state may write it down after this.
+            self.book(BookedFill(fill=entry.fill, role=entry.role, reason=entry.reason, foreign=entry.foreign))
