@@ -25,13 +25,12 @@ def _is_good(summary: dict[str, Any]) -> None:
     assert summary["round_trips"] - ended >= summary["round_trips"] / 2
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_a_seed_trades_round_trips_ends_flat_and_its_ledger_matches(seed: int, tmp_path: Path) -> None:
-    _is_good(demo("--speed", "max", "--seed", str(seed), home=tmp_path))
+def test_a_seed_trades_round_trips_ends_flat_and_its_ledger_matches(tmp_path: Path) -> None:
+    _is_good(demo("--speed", "max", "--seed", "1", home=tmp_path))
 
 
 @pytest.mark.verify
-@pytest.mark.parametrize("seed", range(4, 21))
+@pytest.mark.parametrize("seed", range(2, 21))
 def test_every_seed_trades_round_trips_ends_flat_and_its_ledger_matches(seed: int, tmp_path: Path) -> None:
     _is_good(demo("--speed", "max", "--seed", str(seed), home=tmp_path, timeout_s=300))
 
