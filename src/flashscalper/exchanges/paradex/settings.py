@@ -106,6 +106,7 @@ class ParadexSettings(msgspec.Struct, frozen=True, kw_only=True):
     clock_poll_s: float = 60.0
     rules_poll_s: float = 600.0
     max_gap_pages: int = 20
+    gap_patience_s: float = 60.0
     max_held_trades: int = 20_000
 
     @classmethod

@@ -1,7 +1,8 @@
 """No public trade is lost: after an interruption the gap is read from REST by trade id before the stream goes on.
 
 While a gap is being read, the trades of the stream are held back, so that the engine gets history first, then the held
-trades, each once. Source: `GET /trades`, newest first, pages of 1,000 (paradex.md section 4.2).
+trades, each once. Reads that fail are repeated with backoff for `gap_patience_s` before the gap is given up: an exchange
+that has just come back is slow. Source: `GET /trades`, newest first, pages of 1,000 (paradex.md section 4.2).
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from flashscalper.exchanges.paradex import requests, responses, wire
-from flashscalper.model.errors import FlashScalperError, ProtocolError
+from flashscalper.model.errors import FlashScalperError, ProtocolError, RateLimitError, TransportError
 from flashscalper.model.events import TradeHistory
+from flashscalper.model.instants import SECOND_US
 from flashscalper.model.klines import Trade
 
 if TYPE_CHECKING:
@@ -22,13 +24,16 @@ if TYPE_CHECKING:
 class _Gap:
     """One market's gap while it is being read."""
 
-    __slots__ = ("cursor", "found", "held", "last", "pages", "start_at")
+    __slots__ = ("cursor", "failed_at", "failures", "found", "held", "last", "pages", "start_at")
 
     def __init__(self, last: Trade) -> None:
         self.last = last.id
         self.start_at = last.traded_at
         self.cursor = ""
         self.pages = 0
+        self.failures = 0
+        """Reads that failed in a row, the first of them at `failed_at`."""
+        self.failed_at = 0
         self.found: dict[int, Trade] = {}
         self.held: dict[int, Trade] = {}
 
@@ -73,6 +78,12 @@ class TradeGaps:
         """The stream broke again while filling: the last reported trades still say where the gap begins."""
         self._gaps.clear()
 
+    @property
+    def longest_s(self) -> float:
+        """How long a set-up may take for filling gaps: every page at its deadline, and the patience with reads that fail."""
+        settings = self._desk.settings
+        return settings.read_timeout_s * (settings.max_gap_pages + 2) + settings.gap_patience_s + settings.backoff_cap_s
+
     def fill(self, now: int) -> SubFlow:
         """Read every open gap to its beginning and report it; a gap that cannot be closed is reported as such."""
         mine = list(self._gaps.items())
@@ -83,7 +94,10 @@ class TradeGaps:
             ]
             for (symbol, gap), answer in zip(still, answers, strict=True):
                 if self._gaps.get(symbol) is gap:
-                    self._take_page(symbol, gap, answer)
+                    self._take_page(symbol, gap, answer, now)
+            failures = max((gap.failures for symbol, gap in mine if self._gaps.get(symbol) is gap), default=0)
+            if failures:
+                _, now = yield [self._desk.pause(self._desk.backoff_s(failures))]
         return now
 
     def catch_up(self, now: int) -> SubFlow:
@@ -126,15 +140,20 @@ class TradeGaps:
         """The same as a flow of its own."""
         yield from self.fill(now)
 
-    def _take_page(self, symbol: str, gap: _Gap, answer: Answer) -> None:
+    def _take_page(self, symbol: str, gap: _Gap, answer: Answer, now: int) -> None:
         try:
             if isinstance(answer, FlashScalperError):
                 raise answer
             reached, cursor = self._read_page(symbol, gap, answer)
         except FlashScalperError as error:
             self._desk.trouble("trades", f"{symbol}: the gap could not be read: {error}")
-            self._close(symbol, gap, gapless=False)
+            gap.failed_at = gap.failed_at if gap.failures else now
+            gap.failures += 1
+            passing = isinstance(error, TransportError | RateLimitError)
+            if not passing or now - gap.failed_at >= int(self._desk.settings.gap_patience_s * SECOND_US):
+                self._close(symbol, gap, gapless=False)
             return
+        gap.failures = 0
         gap.pages += 1
         gap.cursor = cursor
         if reached or not cursor or gap.pages >= self._desk.settings.max_gap_pages:
