@@ -40,13 +40,14 @@ from flashscalper.runtime.live import LiveDriver
 from flashscalper.runtime.lockstep import LockStep
 from flashscalper.runtime.server import ServerShell
 from flashscalper.runtime.setup import RunSetup
-from flashscalper.runtime.strategy_files import find_strategy
+from flashscalper.runtime.strategy_files import StrategySource, find_strategy
 from flashscalper.runtime.tally import Tally
 from flashscalper.runtime.tape import Tape
 from flashscalper.runtime.trader import Trader
 from flashscalper.runtime.wire import LatencyModel
 from flashscalper.simulator.feeds.base import Feed
 from flashscalper.strategies.profiles import find_profile
+from flashscalper.strategies.scalper_settings import ScalperSettings
 from flashscalper.trading.operating import END_OF_RUN
 from flashscalper.trading.profiles import trading_profile
 from flashscalper.trading.settings import TradingSettings
@@ -68,10 +69,12 @@ _CLIENT_WAITS: Final = (
     "ping_every_s", "dead_feed_s",
 )  # fmt: skip
 SPEEDS: Final = ("1", "10", "max")
+SCALPER: Final = "scalper"
+PROFILE: Final = "demo"
 
 
 class DemoOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What `flashscalper demo` was asked for, checked. `speed` None is lock-step."""
+    """What `flashscalper demo` was asked for, checked. `speed` None is lock-step; `interval` "" the strategy's own."""
 
     seconds: float
     speed: int | None
@@ -81,20 +84,28 @@ class DemoOptions(msgspec.Struct, frozen=True, kw_only=True):
     interval: str
     runs: Path
     json: bool
+    strategy: StrategySource
+    profile: str
 
     @classmethod
     def parse(
-        cls, *, seconds: float, speed: str, feed: str, seed: int, markets: str, interval: str, runs: Path, json: bool
-    ) -> DemoOptions:
+        cls, *, seconds: float, speed: str, feed: str, seed: int, markets: str, interval: str, runs: Path, json: bool,
+        strategy: str = SCALPER, profile: str = PROFILE,
+    ) -> DemoOptions:  # fmt: skip
         """Raises ConfigError naming the option, what was seen and what is accepted."""
         if not 0 < seconds <= MAX_SECONDS:
             raise ConfigError("seconds", seconds, f"market seconds above 0, at most {MAX_SECONDS:.0f}")
         if speed not in SPEEDS:
             raise ConfigError("speed", speed, ", ".join(SPEEDS))
-        interval_us(interval)
+        if interval:
+            interval_us(interval)
+        source = find_strategy(strategy)
+        if interval and source.file:
+            raise ConfigError("interval", interval, f"nothing beside {source}: the class says which klines it looks at")
         return cls(
             seconds=seconds, speed=None if speed == "max" else int(speed), feed=feed, seed=check_seed(seed),
-            symbols=parse_symbols(markets), interval=interval, runs=runs, json=json,
+            symbols=parse_symbols(markets), interval=interval, runs=runs, json=json, strategy=source,
+            profile=find_profile(profile).name,
         )  # fmt: skip
 
 
@@ -109,7 +120,7 @@ class Demo:
         self.options = options
         self.started_at = started_at
         self.ends_at = started_at + round(options.seconds * SECOND_US)
-        self.profile = find_profile("demo")
+        self.profile = find_profile(options.profile)
         self.tally = Tally()
         self._feed = feed
         self._view = view
@@ -117,6 +128,7 @@ class Demo:
         self.account = account_address(CurveSigner("0x1", key, CHAIN_ID).public_key, TESTNET_CLASSES)
         self._signer = CurveSigner(self.account, key, CHAIN_ID)
         self._setup = self._make_setup()
+        self.interval = self._setup.main_interval()
         self.engine = self._setup.engine(None)
 
     def run(self, artifacts: RunArtifacts) -> dict[str, Any]:
@@ -141,7 +153,7 @@ class Demo:
         options = self.options
         return DemoOutcome(
             title=self.title, label=self.profile.label, feed=options.feed, seed=options.seed, seconds=options.seconds,
-            speed="max" if options.speed is None else str(options.speed), interval=options.interval,
+            speed="max" if options.speed is None else str(options.speed), interval=self.interval,
             tally=self.tally, latency=latency, interrupted=self._interrupt.asked, ledger_matches=matches,
             journal_hash=journal_hash, folder=folder,
         )  # fmt: skip
@@ -150,11 +162,17 @@ class Demo:
 
     def _make_setup(self) -> RunSetup:
         return RunSetup(
-            strategy=find_strategy("scalper"),
-            scalper=msgspec.structs.replace(self.profile.scalper, interval=self.options.interval),
-            trading=_paced(trading_profile("demo"), self.options.speed or 1), markets=self._chosen,
+            strategy=self.options.strategy, scalper=self._scalper(),
+            trading=_paced(trading_profile(self.profile.name), self.options.speed or 1), markets=self._chosen,
             started_at=self.started_at, starting_cash=BALANCE,
         )  # fmt: skip
+
+    def _scalper(self) -> ScalperSettings:
+        """The profile's, on the interval that was asked for."""
+        scalper, interval = self.profile.scalper, self.options.interval
+        chosen = msgspec.structs.replace(scalper, interval=interval) if interval else scalper
+        chosen.validate()
+        return chosen
 
     @property
     def _chosen(self) -> tuple[Any, ...]:
@@ -240,7 +258,8 @@ class Demo:
         """What is running, for people."""
         feed = SYNTHETIC if self.options.feed == SYNTHETIC else Path(self.options.feed).name
         speed = "as fast as it goes" if self.options.speed is None else f"{self.options.speed}x"
-        return f"FlashScalper demo - {feed} market, seed {self.options.seed}, {speed}"
+        own = f"{self.options.strategy} - " if self.options.strategy.file else ""
+        return f"FlashScalper demo - {own}{feed} market, seed {self.options.seed}, {speed}"
 
 
 def demo(options: DemoOptions) -> int:

@@ -72,11 +72,15 @@ def demo(
     feed: FeedName = "synthetic",
     seed: Seed = 1,
     markets: Markets = "",
-    interval: Annotated[str, typer.Option(help="Kline interval that the strategy looks at.")] = "5s",
+    strategy: Annotated[
+        str, typer.Option(help='`scalper`, or your own: FILE.py:CLASS; with parameters: "my.py:Cross fast=12".')
+    ] = "scalper",
+    profile: Annotated[str, typer.Option(help="demo trades often; default and classic as `run` would.")] = "demo",
+    interval: Annotated[str, typer.Option(help="Kline interval of the scalper; default: the profile's (demo: 5s).")] = "",
     runs: Annotated[Path, typer.Option(help="Where the run's folder is made.")] = Path("runs"),
     json: Json = False,
 ) -> int:
-    """Watch the scalper trade on the built-in exchange: no account, no network.
+    """Watch the scalper, or a strategy of yours, trade on the built-in exchange: no account, no network.
 
     Example: flashscalper demo --speed max --seed 7
     """
@@ -85,9 +89,10 @@ def demo(
 
     return run_demo(
         DemoOptions.parse(
-            seconds=seconds, speed=speed, feed=feed, seed=seed, markets=markets, interval=interval, runs=runs, json=json
+            seconds=seconds, speed=speed, feed=feed, seed=seed, markets=markets, interval=interval, runs=runs, json=json,
+            strategy=strategy, profile=profile,
         )
-    )
+    )  # fmt: skip
 
 
 @app.command()

@@ -18,7 +18,9 @@ def run(
     profile: Annotated[str, typer.Option(help="Where settings begin: default, classic; demo on paper only.")] = "",
     config: Annotated[Path | None, typer.Option(help="Configuration file; default: flashscalper.toml here, if any.")] = None,
     markets: Annotated[str, typer.Option(help="Symbols separated by commas; default: those of the settings.")] = "",
-    strategy: Annotated[str, typer.Option(help="`scalper`, or your own: FILE.py:CLASS.")] = "",
+    strategy: Annotated[
+        str, typer.Option(help='`scalper`, or your own: FILE.py:CLASS; with parameters: "my.py:Cross fast=12".')
+    ] = "",
     feed: Annotated[str, typer.Option(help="Paper only: `synthetic`, a recording, or `paradex:prod` (a mirror).")] = "",
     seconds: Annotated[float, typer.Option(help="Stop after so many seconds; 0 runs until it is stopped.")] = 0.0,
     allow_withdraw_key: Annotated[

@@ -55,7 +55,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     profile: Annotated[str, msgspec.Meta(description="where [scalper] and [trading] begin: " + ", ".join(PROFILES))] = (
         "default"
     )
-    strategy: Annotated[str, msgspec.Meta(description="`scalper`, or FILE.py:CLASS")] = "scalper"
+    strategy: Annotated[
+        str, msgspec.Meta(description="`scalper`, or FILE.py:CLASS with its parameters: my.py:Cross fast=12")
+    ] = "scalper"
     symbols: Annotated[tuple[str, ...], msgspec.Meta(description="markets to trade, our symbols")] = tuple(
         market.symbol for market in DEFAULT_MARKETS
     )

@@ -45,6 +45,10 @@ class RunSetup(msgspec.Struct, frozen=True, kw_only=True):
         ids = ClientIds(read.started_at)
         return Engine(read.trading, markets, strategies, ids, read.started_at, read.starting_cash, saved)
 
+    def main_interval(self) -> str:
+        """The klines on which the strategy is asked. Raises ConfigError when it cannot be made."""
+        return self.strategy.create(self.scalper, self.markets[0]).intervals[0]
+
     def metadata(self) -> Metadata:
         """As a field of a journal's header."""
         return {_FIELD: msgspec.json.encode(self).decode()}

@@ -11,12 +11,12 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import cast
 
-from flashscalper.model.errors import ConfigError
+from flashscalper.model.errors import ConfigError, FlashScalperError
 from flashscalper.model.instants import INTERVALS_US
 from flashscalper.model.markets import Market
 from flashscalper.strategies.base import Strategy
 from flashscalper.strategies.exit_policy import ExitPolicy
-from flashscalper.strategies.plan import PlanStrategy, TradingPlan
+from flashscalper.strategies.plan import PlanStrategy, TradingPlan, parse_values
 
 _REQUIRED = ("intervals", "warmup", "on_kline", "judgement")
 
@@ -47,19 +47,39 @@ def check_class(strategy: type) -> None:
         raise ConfigError(f"strategy {name}.on_kline", f"({', '.join(parameters)})", "(self, view, *, live)")
 
 
-def build_strategy(strategy: type, market: Market, values: Mapping[str, object] | None = None) -> Strategy:
-    """One instance for one market, with its parameters set; a `TradingPlan` comes wrapped as a `Strategy`."""
-    check_class(strategy)
+def check_values(strategy: type, values: Mapping[str, object]) -> None:
+    """Refuse a parameter that the class does not declare, and a value outside its range, before anything is made of it."""
     if issubclass(strategy, TradingPlan):
-        return PlanStrategy(strategy(market, values))
-    if values:
+        parse_values(strategy, values)
+    elif values:
         raise ConfigError(
             f"strategy {strategy.__name__}", ", ".join(values), "no parameters: only a TradingPlan declares them"
         )
-    made = cast("Callable[[Market], Strategy]", strategy)(market)
+
+
+def build_strategy(strategy: type, market: Market, values: Mapping[str, object] | None = None) -> Strategy:
+    """One instance for one market, with its parameters set; a `TradingPlan` comes wrapped as a `Strategy`.
+
+    Raises ConfigError, also for what the class itself raises while it is made.
+    """
+    check_class(strategy)
+    check_values(strategy, values or {})
+    try:
+        made = _make(strategy, market, values)
+    except FlashScalperError:
+        raise
+    except Exception as error:
+        seen = f"{type(error).__name__}: {error}"
+        raise ConfigError(f"strategy {strategy.__name__}", seen, "a class that can be made for a market") from error
     for interval in made.intervals:
         _check_interval(f"strategy {strategy.__name__}.intervals", interval)
     return made
+
+
+def _make(strategy: type, market: Market, values: Mapping[str, object] | None) -> Strategy:
+    if issubclass(strategy, TradingPlan):
+        return PlanStrategy(strategy(market, values))
+    return cast("Callable[[Market], Strategy]", strategy)(market)
 
 
 def exits_of(strategy: object, otherwise: ExitPolicy) -> ExitPolicy:
