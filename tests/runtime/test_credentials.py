@@ -25,13 +25,23 @@ def _revealed(credentials: Credentials) -> tuple[str, str, str]:
 @pytest.mark.parametrize("key", ["PARADEX_SECRET_KEY", "PARADEX_PRIVATE_KEY"])
 @pytest.mark.parametrize("as_file", [False, True])
 def test_every_name_and_form_is_read(tmp_path: Path, account: str, key: str, as_file: bool) -> None:
-    given = {account: "0xab", key: KEY, "PARADEX_BEARER_TOKEN": "a.b.c"}
-    if as_file:
-        for name, value in given.items():
-            (tmp_path / name).touch(mode=0o600)
-            (tmp_path / name).write_text(f"{value}\n")
-        given = {f"{name}_FILE": str(tmp_path / name) for name in given}
-    assert _revealed(paradex_credentials(given)) == ("0xab", KEY, "a.b.c")
+    for proof, expected in (({key: KEY}, (KEY, "")), ({"PARADEX_BEARER_TOKEN": "a.b.c"}, ("", "a.b.c"))):
+        given = {account: "0xab", **proof}
+        if as_file:
+            for name, value in given.items():
+                (tmp_path / name).touch(mode=0o600)
+                (tmp_path / name).write_text(f"{value}\n")
+            given = {f"{name}_FILE": str(tmp_path / name) for name in given}
+        assert _revealed(paradex_credentials(given)) == ("0xab", *expected)
+
+
+@pytest.mark.parametrize("key", ["PARADEX_SECRET_KEY", "PARADEX_PRIVATE_KEY", "PARADEX_KEY_NAME"])
+def test_a_key_and_a_token_together_are_refused_naming_both(key: str) -> None:
+    with pytest.raises(ConfigError, match=f"{key} and PARADEX_BEARER_TOKEN") as refused:
+        paradex_credentials({key: KEY, "PARADEX_BEARER_TOKEN": "a.b.c"})
+    assert KEY not in str(refused.value)
+    with pytest.raises(ConfigError, match="PARADEX_SECRET_KEY.*PARADEX_BEARER_TOKEN"):
+        Credentials(secret_key=Secret(KEY), bearer_token=Secret("a.b.c"))
 
 
 def test_nothing_set_is_a_public_client() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, MutableMapping
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 import msgspec
 
@@ -35,12 +35,17 @@ class Credentials(msgspec.Struct, frozen=True, kw_only=True):
     """An account and how it proves itself; all empty means public calls only.
 
     `account` is the Paradex account's address (may be left out for the account's own main key), `secret_key` a Stark private
-    key or registered subkey, `bearer_token` a ready-made token, which only reads.
+    key or registered subkey, `bearer_token` a ready-made token, which only reads. A key and a token together are refused
+    with a ConfigError: one of them would be ignored, and they may belong to two accounts.
     """
 
     account: str = ""
     secret_key: Secret | None = None
     bearer_token: Secret | None = None
+
+    def __post_init__(self) -> None:
+        if self.secret_key is not None and self.bearer_token is not None:
+            _refuse_both("secret_key (PARADEX_SECRET_KEY)", "bearer_token (PARADEX_BEARER_TOKEN)")
 
     @property
     def private(self) -> bool:
@@ -59,6 +64,9 @@ def paradex_credentials(environment: Mapping[str, str]) -> Credentials:
     key_name = value_of(environment, KEY_NAME_VARIABLE)
     if key_name and secret_key:
         raise ConfigError(f"{KEY_NAME_VARIABLE} and {KEY_VARIABLES[0]}", "both", "one of them: each is a key to sign with")
+    if bearer_token and (key_name or secret_key):
+        key_variable = KEY_NAME_VARIABLE if key_name else next(name for name in KEY_VARIABLES if value_of(environment, name))
+        _refuse_both(key_variable, TOKEN_VARIABLES[0])
     if key_name:
         return _stored(environment, key_name, account)
     return Credentials(
@@ -100,6 +108,10 @@ def forget_secrets(environment: MutableMapping[str, str]) -> None:
 def plain_address(text: str) -> str:
     """A hexadecimal number without 0x, leading zeros and capitals, to compare two spellings."""
     return text.strip().lower().removeprefix("0x").lstrip("0")
+
+
+def _refuse_both(key: str, token: str) -> NoReturn:
+    raise ConfigError(f"{key} and {token}", "both", "one of them: a key makes its own tokens, a ready-made token only reads")
 
 
 def _stored(environment: Mapping[str, str], key_name: str, account: str) -> Credentials:
