@@ -33,6 +33,9 @@ FRAME_LIMIT: Final = 8 * 1024 * 1024
 _LINGER_S: Final = 2.0
 """How long a closed socket may go on delivering our last bytes before it is cut."""
 
+_TEXT: Final = picows.WSMsgType.TEXT
+_BINARY: Final = picows.WSMsgType.BINARY
+
 Report = Callable[[Incoming], None]
 
 
@@ -60,10 +63,11 @@ class _Listener(picows.WSListener):
     def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
         """One frame: whole messages are reported, continued ones are put together first."""
         kind = frame.msg_type
-        if kind is picows.WSMsgType.TEXT or kind is picows.WSMsgType.BINARY:
-            binary = kind is picows.WSMsgType.BINARY
+        if kind is _TEXT or kind is _BINARY:
+            binary = kind is _BINARY
             if frame.fin:
-                self._say(Frame(self.conn, frame.get_payload_as_bytes(), binary))
+                if not self.silent:
+                    self._report(Frame(self.conn, frame.get_payload_as_bytes(), binary))
             else:
                 self._parts, self._parts_size, self._parts_binary = [], 0, binary
                 self._take_part(transport, frame)
