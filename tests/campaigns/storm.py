@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from heapq import heappop, heappush
@@ -87,6 +87,7 @@ class Setup(msgspec.Struct, frozen=True, kw_only=True):
     curve: bool = False
     strategy: Callable[[Market, int], Strategy] | None = None
     markets: tuple[Market, ...] = ()
+    feed: Callable[[Sequence[Market], Random, int], Patter] = Patter
     fate: Fate = no_fate
     naked_limit_s: float = 6.0
 
@@ -139,7 +140,7 @@ class World:
         self.trace = hashlib.blake2b(digest_size=16)
         self.markets = setup.markets or choose_markets(setup.symbols)
         self.symbol_of = {market.market: market.symbol for market in self.markets}
-        self.feed = Patter(self.markets, Random(f"feed/{setup.seed}"), START)
+        self.feed = setup.feed(self.markets, Random(f"feed/{setup.seed}"), START)
         signer, verifier = _signing(setup)
         self.account = signer.account
         self._signer = signer
@@ -209,8 +210,9 @@ class World:
         self.journal.die(lost)
         self.wire.client_died(self.now)
         self.laws.end_life()
-        down_s = self.dice.choice((0.05, 0.5, 2.0, 8.0))
-        self.later(int(down_s * SECOND_US), self._begin_life)
+        down_us = int(self.dice.choice((0.05, 0.5, 2.0, 8.0)) * SECOND_US)
+        self.last_fault_at = max(self.last_fault_at, self.now + down_us)
+        self.later(down_us, self._begin_life)
 
     # ---- time ----
 

@@ -128,15 +128,15 @@ async def compare(place: Stand, cash: Decimal) -> int:
     return len(fills)
 
 
-def test_a_few_kills_lose_nothing_double_nothing_and_leave_nothing_naked(tmp_path: Path) -> None:
-    watch, fills = campaign(tmp_path, kills=3, seed=1)
-    assert fills >= 3
+def test_a_kill_loses_nothing_doubles_nothing_and_leaves_nothing_naked(tmp_path: Path) -> None:
+    watch, fills = campaign(tmp_path, kills=1, seed=1)
+    assert fills >= 1
     assert watch.positions_seen > 0
     assert watch.longest_s <= NAKED_LIMIT_S
 
 
-@pytest.mark.campaign
-@pytest.mark.timeout(1_800)
+@pytest.mark.verify
+@pytest.mark.timeout(2_400)
 def test_a_hundred_kills_lose_nothing_double_nothing_and_leave_nothing_naked(tmp_path: Path) -> None:
     watch, fills = campaign(tmp_path, kills=100, seed=2)
     assert fills >= 60

@@ -1,17 +1,19 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
 import pytest
 
 from flashscalper.exchanges.base import Frame, HttpRequest, SocketClosed
-from flashscalper.model.commands import Command, PlaceOrder
-from flashscalper.model.errors import JournalError
-from flashscalper.model.events import Event, OperatorAction, OperatorAsked, TimePassed
+from flashscalper.model.commands import CancelOrder, Command, PlaceOrder, Reconcile
+from flashscalper.model.events import Event, OperatorAction, OperatorAsked, RequestOutcome, TimePassed, Trouble
 from flashscalper.model.instants import SECOND_US
-from flashscalper.model.klines import Kline
+from flashscalper.model.klines import Kline, Trade
+from flashscalper.model.orders import OrderRole, OrderType, Side
 from flashscalper.model.records import KlineClosed, Note
 from flashscalper.runtime.journal import Journal, Output, read_journal
 from flashscalper.runtime.latency import Durations
@@ -59,22 +61,95 @@ def test_there_is_one_sync_for_each_batch_with_an_order_and_none_for_others(
     assert syncs == [2, 4], "after the note and the order of each batch, and not after the stop"
 
 
-def test_no_order_goes_to_the_client_when_the_journal_cannot_keep_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    client = TinyClient()
+needs_dev_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+
+
+def fill_the_disk(descriptor: int) -> None:
+    """Every write to it from here on meets the kernel's own `No space left on device`."""
+    full = os.open("/dev/full", os.O_WRONLY)
+    os.dup2(full, descriptor)
+    os.close(full)
+
+
+class Protecting(TinyEngine):
+    """Answers every price with an entry, a stop, a cancel and a question."""
+
+    def __init__(self) -> None:
+        super().__init__(START)
+        self.told: list[Event] = []
+
+    def handle(self, event: Event, now: int) -> Sequence[Output]:
+        self.told.append(event)
+        if not isinstance(event, Trade):
+            return []
+        number = len(self.told)
+        return [
+            order(f"fs-t-{number}", reduce_only=False), order(f"fs-t-{number}s", reduce_only=True),
+            CancelOrder(client_id="fs-t-0", symbol="ETHUSDT", order_id="x", role=OrderRole.ENTRY, reason="y"),
+            Reconcile(fills_since=0),
+        ]  # fmt: skip
+
+
+class Submitted(TinyClient):
+    """Keeps what it was given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.commands: list[Command] = []
+
+    def submit(self, command: Command, now: int) -> None:
+        self.commands.append(command)
+
+
+def order(client_id: str, *, reduce_only: bool) -> PlaceOrder:
+    return PlaceOrder(
+        client_id=client_id, symbol="ETHUSDT", side=Side.SELL, type=OrderType.MARKET, size=Decimal(1),
+        reduce_only=reduce_only, role=OrderRole.EXIT if reduce_only else OrderRole.ENTRY, reason="z",
+    )  # fmt: skip
+
+
+@needs_dev_full
+def test_on_a_full_disk_nothing_is_opened_protection_goes_on_and_the_engine_knows(tmp_path: Path) -> None:
+    client, engine = Submitted(), Protecting()
+    seen: list[Event] = []
     with Journal(tmp_path / "j", {}) as journal, Tape(tmp_path / "tape", {}) as tape:
-        trader = Trader(client, TinyEngine(START), journal, tape)
+        trader = Trader(client, engine, journal, tape, [lambda event, _: seen.append(event)])
+        trader.incoming(price(1), START)
+        assert [type(command).__name__ for command in client.commands] == [
+            "PlaceOrder", "PlaceOrder", "CancelOrder", "Reconcile",
+        ]  # fmt: skip
+        assert trader.journal_lost == ""
+        fill_the_disk(journal._fd)
+        client.commands.clear()
+        trader.incoming(price(2), START)
+        trader.incoming(price(3), START)
+    kept = [(type(command).__name__, getattr(command, "client_id", "")) for command in client.commands]
+    assert kept == [
+        ("PlaceOrder", "fs-t-2s"), ("CancelOrder", "fs-t-0"), ("Reconcile", ""),
+        ("PlaceOrder", "fs-t-5s"), ("CancelOrder", "fs-t-0"), ("Reconcile", ""),
+    ]  # fmt: skip
+    assert "No space left on device" in trader.journal_lost
+    unsent = [event.client_id for event in engine.told if isinstance(event, RequestOutcome)]
+    stops = [event.reason for event in engine.told if isinstance(event, OperatorAsked)]
+    assert (unsent, stops) == (["fs-t-2", "fs-t-5"], [trader.journal_lost])
+    assert seen == engine.told
 
-        def fails() -> None:
-            raise JournalError("the disk is gone")
 
-        monkeypatch.setattr(journal, "sync", fails)
-        for number in range(1, 5):
-            trader.incoming(price(number), START)
-        with pytest.raises(JournalError, match="the disk is gone"):
-            trader.incoming(price(5), START)
-    assert trader.outgoing() == ()
+@needs_dev_full
+def test_a_tape_that_cannot_be_written_ends_is_said_once_and_stops_nothing(tmp_path: Path) -> None:
+    client, engine = Submitted(), Protecting()
+    with Journal(tmp_path / "j", {}) as journal, Tape(tmp_path / "tape", {}) as tape:
+        trader = Trader(client, engine, journal, tape)
+        trader.incoming(price(1), START)
+        assert tape._file is not None
+        fill_the_disk(tape._file.fileno())
+        for number in range(2, 5):
+            trader.incoming(price(number), START + number * SECOND_US)
+        tape.close()
+    troubles = [event.detail for event in engine.told if isinstance(event, Trouble)]
+    assert len(troubles) == 1
+    assert "No space left on device" in troubles[0]
+    assert sum(isinstance(command, PlaceOrder) for command in client.commands) == 8
 
 
 def test_latency_is_measured_for_orders_that_leave_in_the_call_that_decided_them(tmp_path: Path) -> None:

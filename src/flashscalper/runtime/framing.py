@@ -10,6 +10,7 @@ with a later sequence number stands behind the bad place, records in the middle 
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Iterator
 from typing import Final, NamedTuple
@@ -66,19 +67,29 @@ def decode_header(data: bytes, magic: bytes, name: str) -> tuple[Metadata, int]:
     return msgspec.msgpack.decode(payload, type=Metadata), _HEADER.size + length
 
 
-def decode_records(data: bytes, offset: int, name: str) -> Iterator[Framed]:
+def decode_growing(data: bytes, expected: int) -> Iterator[Framed]:
+    """Whole records from the beginning of `data` on, the first numbered `expected`, up to what is not whole (yet): for a
+    file that is still being written. Offsets are those within `data`."""
+    offset = 0
+    while (record := _record_at(data, offset)) is not None and record.sequence == expected:
+        yield record
+        expected += 1
+        offset += record_size(record)
+
+
+def decode_records(data: bytes, offset: int, name: str, *, expected: int = 1, base: int = 0) -> Iterator[Framed]:
     """Every whole record from `offset` on; a torn tail ends the iteration. Raises JournalError with the offset of damage.
 
-    Whoever continues the file must cut it behind the last record that came out.
+    Whoever continues the file must cut it behind the last record that came out. `data` may be the rest of a file from byte
+    `base` on, whose first record is numbered `expected`.
     """
-    expected = 1
     while offset < len(data):
         record = _record_at(data, offset)
         if record is None and not _whole_record_after(data, offset + 1, expected):
             return
         if record is None or record.sequence != expected:
             raise JournalError(
-                f"{name}: damaged at byte {offset}, at record {expected}; what follows it is whole, so it is not cut"
+                f"{name}: damaged at byte {base + offset}, at record {expected}; what follows it is whole, so it is not cut"
             )
         yield record
         expected += 1
@@ -88,6 +99,13 @@ def decode_records(data: bytes, offset: int, name: str) -> Iterator[Framed]:
 def record_size(record: Framed) -> int:
     """Bytes that the record takes in its file."""
     return _RECORD.size + len(record.payload)
+
+
+def write_all(descriptor: int, data: bytes | bytearray) -> None:
+    """Write every byte, in as many system calls as that takes. Raises OSError; how much is then in the file is unknown."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
 
 
 def _checksum(sequence: int, payload: bytes) -> int:

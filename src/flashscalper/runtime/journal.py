@@ -19,7 +19,15 @@ import msgspec
 from flashscalper.model.commands import CancelOrder, Command, ModifyOrder, PlaceOrder
 from flashscalper.model.errors import JournalError
 from flashscalper.model.records import Record
-from flashscalper.runtime.framing import Metadata, decode_header, decode_records, encode_header, encode_record, record_size
+from flashscalper.runtime.framing import (
+    Metadata,
+    decode_header,
+    decode_records,
+    encode_header,
+    encode_record,
+    record_size,
+    write_all,
+)
 
 JOURNAL_MAGIC: Final = b"FSJL"
 
@@ -77,7 +85,7 @@ class Journal:
             data += encode_record(self._sequence, payload)
             if not isinstance(content, str):
                 self._digest.update(payload)
-        self._guarded(lambda: _write_all(self._fd, data))
+        self._guarded(lambda: write_all(self._fd, data))
 
     def sync(self) -> None:
         """Return only when everything appended is on the disk. Raises JournalError; the order must then not be sent."""
@@ -121,7 +129,7 @@ class Journal:
         for record in decode_records(data, end, str(self._path)):
             end = record.offset + record_size(record)
             self._sequence = record.sequence
-            if not isinstance(_decode(record.payload, record.offset, self._path).content, str):
+            if not isinstance(decode_entry(record.payload, record.offset, self._path).content, str):
                 self._digest.update(record.payload)
         if end < len(data):
             os.ftruncate(self._fd, end)
@@ -148,7 +156,7 @@ def read_journal(path: Path) -> Iterator[Entry]:
     """Every entry of a journal, oldest first, leaving out a torn tail. Raises JournalError on damage, with its offset."""
     data = _read(path)
     _, start = decode_header(data, JOURNAL_MAGIC, str(path))
-    return (_decode(record.payload, record.offset, path) for record in decode_records(data, start, str(path)))
+    return (decode_entry(record.payload, record.offset, path) for record in decode_records(data, start, str(path)))
 
 
 def journal_metadata(path: Path) -> Metadata:
@@ -166,12 +174,13 @@ def journal_hash(path: Path) -> str:
     data = _read(path)
     _, start = decode_header(data, JOURNAL_MAGIC, str(path))
     for record in decode_records(data, start, str(path)):
-        if not isinstance(_decode(record.payload, record.offset, path).content, str):
+        if not isinstance(decode_entry(record.payload, record.offset, path).content, str):
             digest.update(record.payload)
     return digest.hexdigest()
 
 
-def _decode(payload: bytes, offset: int, path: Path) -> Entry:
+def decode_entry(payload: bytes, offset: int, path: Path) -> Entry:
+    """What a record at `offset` of a journal says. Raises JournalError for one that this release does not understand."""
     try:
         at, content = _DECODER.decode(payload)
     except msgspec.MsgspecError as error:
@@ -218,12 +227,6 @@ def _create(path: Path, metadata: Metadata) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
-
-
-def _write_all(descriptor: int, data: bytes | bytearray) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(descriptor, view) :]
 
 
 if sys.platform == "darwin":

@@ -62,8 +62,8 @@ class Driven(Protocol):
 class LiveDriver:
     """Runs one trader on real sockets for as long as its `async with` block lasts.
 
-    Whatever goes wrong in the trader (a journal that cannot be written, a defect) stops it at once: nothing further is sent,
-    and `wait` and the end of the block raise it.
+    Whatever goes wrong in the trader (a defect) stops it at once: nothing further is sent, and `wait` and the end of the
+    block raise it.
     """
 
     def __init__(self, trader: Driven, clock: Clock, tls: ssl.SSLContext | None = None) -> None:

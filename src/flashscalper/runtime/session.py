@@ -96,8 +96,8 @@ class Session:
     # ---- from start to end ----
 
     async def run(self) -> dict[str, Any]:
-        """Trade until stopped; returns the summary. Raises what stopped it otherwise (a journal that cannot be written, an
-        exchange that is not the one it should be)."""
+        """Trade until stopped; returns the summary. Raises what stopped it otherwise (an exchange that is not the one it
+        should be, a defect)."""
         self._check_clock()
         plan, account = self.plan, self.plan.readiness.account
         metadata = {"run": plan.run, "account": account, "mode": plan.mode, **self._setup.metadata()}
@@ -108,11 +108,7 @@ class Session:
             tape = files.enter_context(Tape(self.artifacts.tape, metadata))
             client = ParadexClient(plan.settings, SystemRandom(), signer=plan.readiness.signer)
             self.trader = Trader(client, self.engine, journal, tape, [self.tally, self._log, self.metrics])
-            try:
-                await self._drive(client)
-            except JournalError as error:
-                self._log.tell(f"stopped: {error}; {what_is_left(self.status())}")
-                raise
+            await self._drive(client)
             return self._summary(journal.hash())
 
     def _check_clock(self) -> None:

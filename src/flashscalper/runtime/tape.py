@@ -16,7 +16,7 @@ import msgspec
 from flashscalper.model.errors import JournalError
 from flashscalper.model.events import Event
 from flashscalper.model.instants import SECOND_US
-from flashscalper.runtime.framing import Metadata, decode_header, decode_records, encode_header, encode_record
+from flashscalper.runtime.framing import Metadata, decode_header, decode_records, encode_header, encode_record, write_all
 
 TAPE_MAGIC: Final = b"FSTP"
 PART_BYTES: Final = 64 * 1024 * 1024
@@ -55,12 +55,15 @@ class Tape:
         self._flushed_at = 0
         self._written = 0
         self._sequence = 0
+        self._ended = False
         folder.mkdir(parents=True, exist_ok=True)
         parts = tape_parts(folder)
         self._part = _number(parts[-1]) if parts else 0
 
     def write(self, at: int, event: Event) -> None:
-        """Add one input."""
+        """Add one input; nothing after a failed write, which is raised once."""
+        if self._ended:
+            return
         self._sequence += 1
         self._buffer += encode_record(self._sequence, _ENCODER.encode((at, event)))
         if len(self._buffer) >= _BUFFER_BYTES or at - self._flushed_at >= SECOND_US:
@@ -71,15 +74,16 @@ class Tape:
         """Hand everything to the operating system; begin a new part when this one is full."""
         try:
             file = self._file or self._begin_part()
-            file.write(self._buffer)
-            file.flush()
+            write_all(file.fileno(), self._buffer)
+            self._written += len(self._buffer)
+            self._buffer.clear()
+            if self._written >= self._part_bytes:
+                self._end_part()
+                self._drop_oldest()
         except OSError as error:
+            self._ended = True
+            self._buffer = bytearray()
             raise JournalError(f"{self._folder}: the tape cannot be written: {error.strerror}") from error
-        self._written += len(self._buffer)
-        self._buffer.clear()
-        if self._written >= self._part_bytes:
-            self._end_part()
-            self._drop_oldest()
 
     def close(self) -> None:
         """Write what is buffered and close; a second call does nothing."""
@@ -95,10 +99,10 @@ class Tape:
 
     def _begin_part(self) -> IO[bytes]:
         self._part += 1
-        file = (self._folder / f"tape-{self._part:06d}.fst").open("xb")
-        file.write(encode_header(TAPE_MAGIC, self._metadata))
+        file = (self._folder / f"tape-{self._part:06d}.fst").open("xb", buffering=0)
         self._file = file
         self._written = 0
+        write_all(file.fileno(), encode_header(TAPE_MAGIC, self._metadata))
         return file
 
     def _end_part(self) -> None:

@@ -12,7 +12,18 @@ from typing import Protocol
 
 from flashscalper.exchanges.base import ExchangeClient, Incoming, Outgoing, TimerDue
 from flashscalper.model.commands import Command, ModifyOrder, PlaceOrder
-from flashscalper.model.events import Event, TimePassed
+from flashscalper.model.errors import JournalError
+from flashscalper.model.events import (
+    Event,
+    OperatorAction,
+    OperatorAsked,
+    RequestKind,
+    RequestOutcome,
+    TimePassed,
+    Trouble,
+    Verdict,
+)
+from flashscalper.model.orders import OrderRole
 from flashscalper.model.records import KlineClosed, Record
 from flashscalper.runtime.journal import Journal, Output, holds_order
 from flashscalper.runtime.latency import Durations
@@ -43,8 +54,9 @@ class Trader:
     `latency` holds, for every signed order whose bytes left within the call that decided it, the wall time from the entry of
     the frame (or timer, or operator's word) to `sent`. Orders that the client held back are not in it.
 
-    Raises JournalError when the journal or tape cannot be written: no command of that moment was handed to the client, and
-    the driver must stop.
+    When the journal cannot be written (a full disk), `journal_lost` says why, and from that moment on nothing that adds risk
+    is handed to the client; the engine is told to stop opening. Stops, exits, cancels and reads go on: they need no journal,
+    because what carries our prefix is found at the exchange by the next start. A tape that cannot be written only ends.
     """
 
     def __init__(
@@ -58,6 +70,8 @@ class Trader:
         self._observers = tuple(observers)
         self._entered_ns = 0
         self._order_decided = False
+        self._halted = False
+        self.journal_lost = ""
 
     def start(self, now: int) -> None:
         """Let the client begin: its first outgoing things are ready after this."""
@@ -111,18 +125,55 @@ class Trader:
         self._order_decided = False
 
     def _handle(self, event: Event, now: int) -> None:
-        self._tape.write(now, event)
+        self._record(event, now)
         outputs = self._engine.handle(event, now)
-        if outputs:
+        kept = not outputs or self._write_down(outputs, now)
+        self._submit(outputs if kept else [output for output in outputs if not adds_risk(output)], now)
+        for observer in self._observers:
+            observer(event, outputs)
+        if not kept:
+            self._halt(outputs, now)
+
+    def _record(self, event: Event, now: int) -> None:
+        try:
+            self._tape.write(now, event)
+        except JournalError as error:
+            self._handle(Trouble("tape", f"the tape ends here: {error}"), now)
+
+    def _write_down(self, outputs: Sequence[Output], now: int) -> bool:
+        """Whether the journal has it, on the disk if an order is among it."""
+        if self.journal_lost:
+            return False
+        try:
             self._journal.append(now, [output for output in outputs if not isinstance(output, KlineClosed)])
             if holds_order(outputs):
                 self._journal.sync()
-            self._submit(outputs, now)
-        for observer in self._observers:
-            observer(event, outputs)
+        except JournalError as error:
+            self.journal_lost = str(error)
+            return False
+        return True
+
+    def _halt(self, outputs: Sequence[Output], now: int) -> None:
+        """Nothing is remembered any more: no new risk. The engine hears of what was held back as never sent."""
+        for output in outputs:
+            if isinstance(output, PlaceOrder) and adds_risk(output):
+                unsent = RequestOutcome(
+                    RequestKind.PLACE, output.client_id, Verdict.UNSENT, message="the journal cannot be written"
+                )
+                self._handle(unsent, now)
+        if not self._halted:
+            self._halted = True
+            self._handle(OperatorAsked(OperatorAction.STOP, self.journal_lost), now)
 
     def _submit(self, outputs: Sequence[Command | Record], now: int) -> None:
         for output in outputs:
             if isinstance(output, _COMMANDS):
                 self._client.submit(output, now)
                 self._order_decided = self._order_decided or isinstance(output, _SIGNED)
+
+
+def adds_risk(output: Output) -> bool:
+    """Whether it is an order, or the change of one, that may make a position larger."""
+    if isinstance(output, PlaceOrder):
+        return not output.reduce_only
+    return isinstance(output, ModifyOrder) and output.role is OrderRole.ENTRY
