@@ -18,7 +18,7 @@ help:
 	@echo "make check    format, lint, types, layers"
 	@echo "make verify   the long campaigns"
 	@echo "make simulate the full stack through seeded storms: SEEDS=300 FROM=0"
-	@echo "make kills    a hundred kill -9 of the real process (half an hour)"
+	@echo "make kills    a hundred kill -9 of the real process (ten minutes, part of verify)"
 	@echo "make judges   run the official SDK and ccxt against the simulator (part of verify)"
 	@echo "make format   write the code the way make check wants it"
 	@echo "make lock     write the lock files anew"
@@ -32,7 +32,7 @@ demo: $(CORE)/.ready
 	$(CORE)/bin/flashscalper demo $(DEMO)
 
 test: $(DEV)/.ready
-	$(RUN)/python -m pytest -n 2 --dist loadgroup -m "not verify and not campaign" tests
+	$(RUN)/python -m pytest -n 2 --dist loadgroup -m "not verify" tests
 
 verify: $(DEV)/.ready $(JUDGES)/.ready
 	$(RUN)/python -m pytest -n 2 --dist loadgroup -m verify --timeout 1200 tests
@@ -41,7 +41,7 @@ simulate: $(DEV)/.ready
 	$(RUN)/python scripts/simulate.py --seeds $(SEEDS) --from $(FROM)
 
 kills: $(DEV)/.ready
-	$(RUN)/python -m pytest -m campaign --timeout 3600 tests/campaigns
+	$(RUN)/python -m pytest -m verify tests/campaigns/test_kill9.py
 
 judges: $(DEV)/.ready $(JUDGES)/.ready
 	$(RUN)/python -m pytest -n 2 --dist loadgroup -m verify --timeout 300 tests/judges
