@@ -132,7 +132,134 @@ class MarketFrames:
             return self._sbe_summary(message)
         return None
 
-    def _kind(push: type, figures: type, event: Callable[[Any], MarketEvent | None]) -> _Kind:
+    def _kind(self, data: bytes) -> _Kind | None:
+        start = data.find(_PUSH, 0, _PEEK) + _PUSH_AT
+        if start < _PUSH_AT:
+            return None
+        return self._kinds.get(data[start : data.find(b".", start, start + _LONGEST)])
+
+    def _learn(self, data: bytes, kind: _Kind) -> None:
+        """Remember how a frame begins that was read; what follows must be its data and nothing else."""
+        size = data.find(_DATA) + len(_DATA)
+        head = data[:size]
+        if size >= _KEY and head.count(b"{") == 2 and b"\\" not in head and len(self._known) < _KNOWN_LIMIT:
+            self._known.setdefault(data[:_KEY], (head, size, kind.inner, kind.event))
+
+    # ---- JSON ----
+
+    def _trade_event(self, trade: wire.TradeResult) -> Trade | None:
+        symbol = self._symbol_of.get(trade.market)
+        if symbol is None:
+            return None
+        if 0.0 < trade.price < _INF and 0.0 < trade.size < _INF and 0 <= trade.created_at < _LATEST_MS and trade.id >= 0:
+            return Trade(symbol, trade.id, _SIDES[trade.side], trade.price, trade.size, trade.created_at * 1000)
+        return responses.trade_from(trade, symbol)
+
+    def _quote_event(self, quote: wire.BboResult) -> BestQuote | None:
+        symbol = self._symbol_of.get(quote.market)
+        if symbol is None:
+            return None
+        bid, bid_size = _json_side("bbo.bid", quote.bid, quote.bid_size)
+        ask, ask_size = _json_side("bbo.ask", quote.ask, quote.ask_size)
+        return BestQuote(symbol, bid, bid_size, ask, ask_size, _at("bbo", quote.last_updated_at), quote.seq_no)
+
+    def _book_event(self, update: wire.BookUpdate) -> BookChange | None:
+        symbol = self._symbol_of.get(update.market)
+        if symbol is None:
+            return None
+        bids: list[tuple[float, float]] = []
+        asks: list[tuple[float, float]] = []
+        for level in update.inserts:
+            (bids if level.side == "BUY" else asks).append((level.price, level.size))
+        for level in update.updates:
+            (bids if level.side == "BUY" else asks).append((level.price, level.size))
+        for level in update.deletes:
+            (bids if level.side == "BUY" else asks).append((level.price, 0.0))
+        _check_levels(bids)
+        _check_levels(asks)
+        at = _at("order_book", update.last_updated_at)
+        return BookChange(symbol, update.seq_no, update.update_type == "s", tuple(bids), tuple(asks), at)
+
+    def _mark_event(self, summary: wire.MarketSummary) -> MarkPrice | None:
+        symbol = self._symbol_of.get(summary.symbol)
+        if symbol is None:
+            return None
+        return MarkPrice(
+            symbol,
+            _above_zero("markets_summary.mark_price", summary.mark_price),
+            _above_zero("markets_summary.underlying_price", summary.underlying_price),
+            parse_float("markets_summary.funding_rate", summary.funding_rate),
+            _at("markets_summary", summary.created_at),
+            _optional_float("markets_summary.last_traded_price", summary.last_traded_price),
+            _optional_float("markets_summary.open_interest", summary.open_interest),
+        )
+
+    # ---- SBE ----
+
+    def _plain_trade(self, data: bytes) -> Trade | None:
+        """A trade of one of our markets in a frame without anything unusual, in one go; None leaves it to the reader that
+        knows every case and says what is wrong. Both give the same trade."""
+        if len(data) < _TRADE_FRAME.size + 2:
+            return None
+        block, _, schema_id, version, side_code, price, size, created_at = _TRADE_FRAME.unpack_from(data)
+        side = _SBE_SIDES.get(side_code)
+        if schema_id != 1 or version < 2 or block < 50 or side is None or price <= 0 or size <= 0:
+            return None
+        at = 9 + block
+        end = at + data[at - 1] if at <= len(data) else 0
+        symbol = self._symbol_of_bytes.get(data[at:end])
+        if symbol is None or end >= len(data):
+            return None
+        stop = end + 1 + data[end]
+        trade_id = data[end + 1 : stop]
+        if stop > len(data) or not trade_id.isdigit():
+            return None
+        if block == _PLAIN_BLOCK and stop == len(data):
+            self._layouts.setdefault(stop, Struct(f"<8s24xBqqqx{end - at + 1}sB{len(trade_id)}s"))
+        return Trade(symbol, int(trade_id), side, price / _E8, size / _E8, created_at)
+
+    def _sbe_trade(self, trade: sbe.SbeTrade) -> Trade | None:
+        symbol = self._symbol_of.get(trade.market)
+        if symbol is None:
+            return None
+        if not (trade.trade_id.isascii() and trade.trade_id.isdecimal()):
+            raise ProtocolError("trades.trade_id", f"saw {trade.trade_id!r}; accepted: a whole number as text")
+        if not (trade.price > 0.0 and trade.size > 0.0):
+            raise ProtocolError("trades", f"price {trade.price}, size {trade.size}; accepted: numbers above 0")
+        return Trade(symbol, int(trade.trade_id), trade.side, trade.price, trade.size, trade.created_at)
+
+    def _sbe_bbo(self, quote: sbe.SbeBbo) -> BestQuote | None:
+        symbol = self._symbol_of.get(quote.market)
+        if symbol is None:
+            return None
+        bid, bid_size = _side("bbo.bid", quote.bid, quote.bid_size)
+        ask, ask_size = _side("bbo.ask", quote.ask, quote.ask_size)
+        return BestQuote(symbol, bid, bid_size, ask, ask_size, quote.sent_at, quote.seq_no)
+
+    def _sbe_book(self, book: sbe.SbeBook) -> BookChange | None:
+        symbol = self._symbol_of.get(book.market)
+        if symbol is None:
+            return None
+        _check_levels(book.bids)
+        _check_levels(book.asks)
+        return BookChange(symbol, book.seq_no, book.snapshot, book.bids, book.asks, book.sent_at)
+
+    def _sbe_summary(self, summary: sbe.SbeSummary) -> MarkPrice | None:
+        symbol = self._symbol_of.get(summary.market)
+        if symbol is None:
+            return None
+        return MarkPrice(
+            symbol,
+            _above_zero("markets_summary.markPrice", summary.mark_price),
+            _above_zero("markets_summary.indexPrice", summary.index_price),
+            summary.funding_rate,
+            summary.sent_at,
+            summary.last_price or None,
+            summary.open_interest,
+        )
+
+
+def _kind(push: type, figures: type, event: Callable[[Any], MarketEvent | None]) -> _Kind:
     whole: msgspec.json.Decoder[Any] = msgspec.json.Decoder(push, strict=False)
     inner: msgspec.json.Decoder[Any] = msgspec.json.Decoder(figures, strict=False)
     return _Kind(whole.decode, inner.decode, event)
