@@ -3,7 +3,8 @@ from __future__ import annotations
 import msgspec
 
 from flashscalper.model.commands import CancelOrder, PlaceOrder
-from flashscalper.model.events import OperatorAction
+from flashscalper.model.events import ExchangeStatus, ExchangeStatusChanged, OperatorAction, OperatorAsked, StreamChanged
+from flashscalper.model.instants import SECOND_US
 from flashscalper.model.orders import OrderRole, OrderStatus
 from flashscalper.model.records import Note, RoundTripClosed
 from flashscalper.trading.settings import ProtectionSettings
@@ -96,3 +97,19 @@ def test_every_word_of_a_person_is_in_the_journal() -> None:
     texts = [note.text for note in every(Note, stage.said) if note.code == "operator"]
     assert texts == [f"{action}: because" for action in OperatorAction]
     assert every(PlaceOrder, stage.said) == []
+
+
+def test_a_word_that_forbids_is_heard_before_a_kline_that_closes_in_the_same_instant() -> None:
+    for event in (
+        OperatorAsked(OperatorAction.KILL, "panic"),
+        StreamChanged("account", ready=False, reason="cut"),
+        ExchangeStatusChanged(ExchangeStatus.POST_ONLY),
+    ):
+        stage = Stage()
+        stage.told[ETH].next.append(signal())
+        delay = SECOND_US // 4
+        closes_at = (stage.now - delay) // SECOND_US * SECOND_US + SECOND_US + delay
+        none(PlaceOrder, stage.wait((closes_at - 1 - stage.now) / SECOND_US))
+        stage.now = closes_at
+        none(PlaceOrder, stage.tell(event))
+        assert stage.told[ETH].next == [], "the strategy was asked in this very instant"

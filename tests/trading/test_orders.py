@@ -125,9 +125,19 @@ def test_an_unknown_order_counts_in_full_until_it_is_known() -> None:
 def test_a_busted_fill_is_not_owed_again() -> None:
     orders, order = book()
     orders.fill(order, D(1), START, "")
-    orders.bust(order, D(1), START)
+    orders.bust(order, "fill:1", D(1), START, booked=True)
     orders.show(order, shown(command(), OrderStatus.CLOSED, START, filled=D(1)), START)
     assert (order.filled, order.owed, order.settled) == (ZERO, ZERO, True)
+
+
+def test_a_fill_taken_back_unseen_is_not_owed_and_counts_once() -> None:
+    orders, order = book()
+    orders.show(order, shown(command(), OrderStatus.CLOSED, START, filled=D(1)), START)
+    for _ in range(2):
+        orders.bust(order, "fill:1", D("0.6"), START, booked=False)
+    assert (order.filled, order.owed, order.settled) == (ZERO, D("0.4"), False)
+    orders.bust(order, "fill:2", D("0.4"), START, booked=False)
+    assert (order.owed, order.settled) == (ZERO, True)
 
 
 def test_roles_of_adopted_orders_are_read_off_what_they_do() -> None:

@@ -215,6 +215,20 @@ def test_a_busted_fill_is_taken_back_and_the_market_rests_until_the_account_agre
     assert entry.size > ZERO
 
 
+def test_a_fill_taken_back_before_it_was_seen_is_not_waited_for() -> None:
+    stage = Stage()
+    entry = stage.enter()
+    stage.answer(entry)
+    stage.tell(FillBusted("000000001", stage.now))
+    stage.show(entry, OrderStatus.CLOSED, filled=entry.size)
+    assert "order_in_doubt" in denied(stage)
+    for _ in range(2):
+        outputs = stage.snapshot(fills=(fill_of(entry, 1, stage.now),))
+        none(FillBooked, outputs)
+    assert stage.engine._floor.orders.all_active() == []
+    assert denied(stage) == ""
+
+
 def test_with_an_empty_journal_our_prefix_rebuilds_orders_and_position() -> None:
     stage = Stage(ready=False, cash=None)
     entry = old_order(1)

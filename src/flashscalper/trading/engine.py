@@ -119,11 +119,18 @@ class Engine:
             now = self._now
         else:
             self._now = now
+        kind = type(event)
         if now >= self._wake_at:
             self._pass_time(now)
-            self._handlers[type(event)](event, now)
+            if kind in _QUIET:
+                self._judging.close_klines(now)
+                self._handlers[kind](event, now)
+            else:
+                # What may open comes last: a kill, a lost stream or a fill of this very instant is heard before.
+                self._handlers[kind](event, now)
+                self._settle_touched(now)
+                self._judging.close_klines(now)
         else:
-            kind = type(event)
             self._handlers[kind](event, now)
             if kind in _QUIET and not self._out and not self._floor.desk.touched:
                 return []
@@ -147,7 +154,7 @@ class Engine:
     # What time makes due
 
     def _pass_time(self, now: int) -> None:
-        """Everything that waited for an instant up to now: first what protects, then what asks, then what opens."""
+        """Everything that waited for an instant up to now, but for what opens: first what protects, then what asks."""
         floor = self._floor
         floor.risk.expire(now)
         for state in self._markets.values():
@@ -163,7 +170,6 @@ class Engine:
         floor.pursuit.due(now)
         self._reconciler.due(now)
         self._outside.due(now)
-        self._judging.close_klines(now)
         if now >= self._keeping.equity_at:
             self._tell_equity(now)
 

@@ -161,7 +161,8 @@ _SHOWN: Final = {
 class TrackedOrder(msgspec.Struct, kw_only=True):
     """One of our orders and all we know of it. Sizes unsigned base units, instants microseconds.
 
-    `filled` sums our unique fills, `shown` is the highest count that the exchange showed, `busted` what it took back.
+    `filled` sums our unique fills, `shown` is the highest count that the exchange showed, `busted` what it took back (the
+    fills of `busts`).
     """
 
     client_id: str
@@ -181,6 +182,7 @@ class TrackedOrder(msgspec.Struct, kw_only=True):
     filled: Decimal = ZERO
     shown: Decimal = ZERO
     busted: Decimal = ZERO
+    busts: tuple[str, ...] = ()
     updated_at: int = 0
     changed_at: int = 0
     cancel_reason: str = ""
@@ -301,10 +303,15 @@ class Orders:
         whole = order.filled + order.busted >= order.size
         return self.happen(order, Happening.FILLED_WHOLE if whole else Happening.FILLED_PART, now, detail)
 
-    def bust(self, order: TrackedOrder, size: Decimal, now: int) -> None:
-        """A booked fill of `size` was taken back by the exchange."""
-        order.filled -= size
+    def bust(self, order: TrackedOrder, key: str, size: Decimal, now: int, *, booked: bool) -> None:
+        """The fill `key` of `size` was taken back by the exchange: one that had been booked, or one that never was and that
+        the order therefore does not owe any more."""
+        if key in order.busts:
+            return
+        order.busts = (*order.busts, key)
         order.busted += size
+        if booked:
+            order.filled -= size
         self.refresh(order, now)
 
     def _forget_oldest(self) -> None:

@@ -203,6 +203,10 @@ class Ledger:
         """Whether the fill was booked or busted before."""
         return key in self._keys
 
+    def took_back(self, key: str) -> bool:
+        """Whether the exchange took this fill back, booked or not."""
+        return self._keys.get(key) is False
+
     def remember(self, key: str) -> None:
         """This fill has been dealt with, whatever came of it."""
         self._keys[key] = True

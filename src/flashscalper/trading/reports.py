@@ -107,9 +107,15 @@ class Reports:
 
     def on_fill(self, fill: Fill, now: int) -> None:
         """One execution: booked once, whoever reports it and how often."""
-        if fill.symbol not in self._floor.markets or self._floor.ledger.knows(fill_key(*fill.key)):
+        key = fill_key(*fill.key)
+        if fill.symbol not in self._floor.markets:
             return
         order = self._floor.orders.get(fill.client_id, fill.order_id)
+        if self._floor.ledger.knows(key):
+            if order is not None and self._floor.ledger.took_back(key):
+                self._floor.orders.bust(order, key, fill.size, now, booked=False)
+                self._floor.touch(fill.symbol)
+            return
         if order is None and not is_ours(fill.client_id):
             self._on_foreign_fill(fill, now)
             return
@@ -158,7 +164,7 @@ class Reports:
         fill = booked.entry.fill
         order = self._floor.orders.get(fill.client_id, fill.order_id)
         if order is not None:
-            self._floor.orders.bust(order, fill.size, now)
+            self._floor.orders.bust(order, key, fill.size, now, booked=True)
         self._floor.markets[fill.symbol].blocks["fill_busted"] = f"{key} was taken back"
         self._tell_fill(booked, order, busted=True)
         self._follow_position(booked, order, now)

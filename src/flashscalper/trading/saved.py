@@ -123,6 +123,7 @@ class _Reading:
             if order is not None:
                 order.filled -= record.size
                 order.busted += record.size
+                order.busts = (*order.busts, record.fill_key)
             return
         self.fills[record.fill_key] = BookedFill(
             fill=_fill_of(record), role=record.role, reason=record.reason, foreign=record.foreign

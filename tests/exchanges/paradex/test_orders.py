@@ -197,7 +197,7 @@ def test_a_cancel_by_rest_is_judged_by_its_code(code: str, verdict: Verdict) -> 
     assert len(bench.asked("DELETE", f"/orders/{ORDER_ID}")) == 1
 
 
-def test_a_401_on_an_order_renews_the_token_and_sends_the_same_client_id_once_more() -> None:
+def test_a_401_on_a_stop_renews_the_token_and_sends_the_same_client_id_once_more() -> None:
     bench = Bench(order_entry=OrderEntry.REST).started()
     seen: list[tuple[str, dict[str, Any]]] = []
 
@@ -209,16 +209,30 @@ def test_a_401_on_an_order_renews_the_token_and_sends_the_same_client_id_once_mo
         return 201, {**order_json(), **body}
 
     bench.routes["/orders"] = answer
-    (outcome,) = submit(bench, place())
+    (outcome,) = submit(bench, stop())
     assert outcome.verdict is Verdict.ACCEPTED
-    assert [body["client_id"] for _, body in seen] == ["fs-a-1", "fs-a-1"]
+    assert [body["client_id"] for _, body in seen] == [stop().client_id] * 2
     assert seen[0][0] != seen[1][0]
+
+
+def test_a_401_on_an_entry_renews_the_token_and_leaves_it_to_the_risk_gate_to_send_another() -> None:
+    bench = Bench(order_entry=OrderEntry.REST).started()
+    bench.routes["/orders"] = (401, b"")
+    (outcome,) = submit(bench, place())
+    assert outcome.verdict is Verdict.REJECTED
+    bench.wait(5)
+    (sent,) = bench.asked("POST", "/orders")
+    bench.routes["/orders"] = lambda request: (201, {**order_json(), **json.loads(request.body)})
+    (outcome,) = submit(bench, place(client_id="fs-a-2"))
+    assert outcome.verdict is Verdict.ACCEPTED
+    (again,) = bench.asked("POST", "/orders")
+    assert dict(again.headers)["Authorization"] != dict(sent.headers)["Authorization"]
 
 
 def test_a_second_401_is_a_rejection() -> None:
     bench = Bench(order_entry=OrderEntry.REST).started()
     bench.routes["/orders"] = (401, b"")
-    (outcome,) = submit(bench, place())
+    (outcome,) = submit(bench, stop())
     assert outcome.verdict is Verdict.REJECTED
     assert len(bench.asked("POST", "/orders")) == 2
 

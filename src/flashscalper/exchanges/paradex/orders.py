@@ -2,7 +2,8 @@
 
 Entries leave on the socket with cancel-on-disconnect and never elsewhere; stops, targets and exits leave on the protection
 socket, or by REST when that is down. A request is sent at most once, with one exception that is safe: a refused login (401)
-proves that nothing happened, so the same client id is signed anew and sent once more with a fresh token.
+proves that nothing happened, so the same client id is signed anew and sent once more with a fresh token. Not so an entry:
+until the token is there the risk gate may have changed its mind, and only it decides what adds risk.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ class Orders:
                 link.request(_METHODS[type(command)], params, now, timeout_s, _Reply(self, command, conn))
                 self._desk.later(now, _DOUBT_AFTER_S, lambda at: link.doubt(conn, now, at))
             else:
-                self._by_rest(command, now, resent=False)
+                self._by_rest(command, now, resent=self._is_entry(command))
         except ConfigError as error:  # figures that cannot be signed; nothing has left us yet
             self._tell(command, Judgement(Verdict.UNSENT, "INVALID_ORDER", str(error)))
 
@@ -180,15 +181,16 @@ class Orders:
         self._judge(command, judgement, "", now, resent=self._is_entry(command))
 
     def _is_entry(self, command: OrderCommand) -> bool:
-        """Entries must not leave without cancel-on-disconnect, so a refused one is not sent again by REST."""
+        """Entries are not sent again: never without cancel-on-disconnect, and never behind the back of the risk gate."""
         return isinstance(command, PlaceOrder) and command.role is OrderRole.ENTRY
 
     def _judge(self, command: OrderCommand, judgement: Judgement, token: str, now: int, *, resent: bool) -> None:
-        if judgement.retry_login and not resent and not self._desk.stopped:
+        if judgement.retry_login and not self._desk.stopped:
             if token:
                 self._session.reject(token, now)
-            self._session.need(now, _Resend(self, command, judgement))
-            return
+            if not resent:
+                self._session.need(now, _Resend(self, command, judgement))
+                return
         self._tell(command, judgement)
 
     def resend(self, command: OrderCommand, refused: Judgement, token: Answer, now: int) -> None:
