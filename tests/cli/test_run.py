@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import re
 import signal
+import sys
 import time
 import urllib.request
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from flashscalper.cli.main import run as command_line
 from flashscalper.model.orders import Order, Side
 from flashscalper.runtime.replaying import Replay
 from flashscalper.trading.client_ids import is_ours
@@ -96,6 +99,7 @@ def test_a_person_pauses_flattens_resumes_and_stops_it(tmp_path: Path) -> None:
             assert not file.is_file() or KEY.removeprefix("0x").encode() not in file.read_bytes(), file
 
 
+@pytest.mark.verify
 def test_stopped_with_positions_it_leaves_them_with_their_stops_and_goes_on_with_them(tmp_path: Path) -> None:
     with stand(tmp_path) as place:
         process = place.start(strategy=KEEP)
@@ -114,7 +118,9 @@ def test_stopped_with_positions_it_leaves_them_with_their_stops_and_goes_on_with
         assert look(place)[1] == {}
 
 
-@pytest.mark.parametrize("how", ["verb", "file", "signal"])
+@pytest.mark.parametrize(
+    "how", ["verb", pytest.param("file", marks=pytest.mark.verify), pytest.param("signal", marks=pytest.mark.verify)]
+)
 def test_the_kill_switch_flattens_and_stays_latched_over_a_restart(how: str, tmp_path: Path) -> None:
     with stand(tmp_path) as place:
         process = place.start(strategy=KEEP)
@@ -185,6 +191,26 @@ def test_paper_names_the_keys_that_it_ignores_and_ends_flat(tmp_path: Path) -> N
     assert all(b"0xfeed" not in file.read_bytes() for file in (tmp_path / "runs").rglob("*") if file.is_file())
 
 
+Refused = Callable[..., str]
+
+
+@pytest.fixture
+def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Refused:
+    """What `run` says to arguments that it must refuse, in this process and an empty home."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    def ask(*arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["flashscalper", "run", *arguments])
+        with pytest.raises(SystemExit) as left:
+            command_line()
+        assert left.value.code == 2
+        return capsys.readouterr().err
+
+    return ask
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
@@ -198,26 +224,26 @@ def test_paper_names_the_keys_that_it_ignores_and_ends_flat(tmp_path: Path) -> N
     ],
 )
 def test_what_it_cannot_do_is_refused_in_one_line_before_anything_is_written(
-    arguments: tuple[str, ...], expected: str, tmp_path: Path
+    arguments: tuple[str, ...], expected: str, refused: Refused, tmp_path: Path
 ) -> None:
-    result = flashscalper("run", *arguments, home=tmp_path)
-    assert result.returncode == 2
-    assert expected in result.stderr
-    assert len(result.stderr.splitlines()) == 1
+    said = refused(*arguments)
+    assert expected in said
+    assert len(said.splitlines()) == 1
     assert not (tmp_path / "runs").exists()
 
 
-def test_live_needs_the_acknowledgement_and_the_environment_of_its_mode(tmp_path: Path) -> None:
+def test_live_needs_the_acknowledgement_and_the_environment_of_its_mode(refused: Refused, tmp_path: Path) -> None:
+    (tmp_path / ".env").touch(mode=0o600)
     (tmp_path / ".env").write_text("PARADEX_SECRET_KEY=0xfeed\nPARADEX_API_KEY=0x123\n")
-    (tmp_path / ".env").chmod(0o600)
-    unsaid = flashscalper("run", "--mode", "live", home=tmp_path)
-    assert unsaid.returncode == 2
-    assert "LIVE_ACK" in unsaid.stderr
+    unsaid = refused("--mode", "live")
+    assert "LIVE_ACK" in unsaid
+    (tmp_path / ".env").write_text("PARADEX_SECRET_KEY=0xfeed\nPARADEX_API_KEY=0x123\nLIVE_ACK=0x124\n")
+    another = refused("--mode", "live")
+    assert "LIVE_ACK" in another
     (tmp_path / ".env").write_text("PARADEX_SECRET_KEY=0xfeed\nPARADEX_ENVIRONMENT=prod\n")
-    (tmp_path / ".env").chmod(0o600)
-    crossed = flashscalper("run", "--mode", "testnet", home=tmp_path)
-    assert "PARADEX_ENVIRONMENT with --mode testnet: saw 'prod'" in crossed.stderr
-    assert "0xfeed" not in unsaid.stderr + crossed.stderr
+    crossed = refused("--mode", "testnet")
+    assert "PARADEX_ENVIRONMENT with --mode testnet: saw 'prod'" in crossed
+    assert "0xfeed" not in unsaid + another + crossed
 
 
 def test_a_paper_feed_that_is_not_there_is_said_and_the_synthetic_one_offered(tmp_path: Path) -> None:
