@@ -86,6 +86,24 @@ def test_a_signal_says_direction_reasons_atr_and_expected_move() -> None:
         assert signal.expected_move == pytest.approx(inputs["atr"] / inputs["close"] * 2.5 * signal.confidence / 100)
 
 
+def test_entries_wait_at_a_level_within_reach_when_the_settings_say_so() -> None:
+    waiting = msgspec.structs.replace(DEMO.scalper, entry_at="level", entry_reach_atr=2.0)
+    klines = walk(3, 400, interval="5s")
+    touching = [signal for signal in run(demo(), klines) if signal is not None]
+    assert {signal.entry for signal in touching} == {None}
+    levels = [signal for signal in run(Scalper(waiting, MARKET), klines) if signal is not None]
+    assert [signal.direction for signal in levels] == [signal.direction for signal in touching]
+    rested = 0
+    for signal in levels:
+        inputs = dict(signal.inputs)
+        level = inputs.get("support" if signal.direction is PositionSide.LONG else "resistance")
+        away = None if level is None else (inputs["close"] - level) * signal.direction.sign
+        near = away is not None and 0 < away <= 2.0 * inputs["atr"]
+        assert signal.entry == (level if near else None)
+        rested += near
+    assert 0 < rested < len(levels)
+
+
 def test_the_same_klines_give_the_same_signals_whatever_comes_later() -> None:
     klines = walk(4, 240, interval="5s")
     whole = run(demo(), klines)
@@ -210,6 +228,8 @@ BAD: list[tuple[str, ScalperSettings]] = [
     ("scalper.min_score", ScalperSettings(min_score=float("nan"))),
     ("scalper.lead", ScalperSettings(lead=0.9)),
     ("scalper.expected_atr", ScalperSettings(expected_atr=-1)),
+    ("scalper.entry_at", ScalperSettings(entry_at="support")),
+    ("scalper.entry_reach_atr", ScalperSettings(entry_reach_atr=float("nan"))),
     ("scalper.weights.volume", ScalperSettings(weights=ScoreWeights(volume=-1))),
     ("scalper.indicators.rsi", ScalperSettings(indicators=IndicatorParameters(rsi=-14))),
     ("scalper.indicators.rsi", ScalperSettings(indicators=IndicatorParameters(rsi=0))),

@@ -8,8 +8,8 @@ from flashscalper.model.commands import CancelOrder, PlaceOrder, QueryOrder
 from flashscalper.model.events import FillReported, OperatorAction, OrderFound, RequestKind, RequestOutcome, Verdict
 from flashscalper.model.orders import OrderRole, OrderStatus, OrderType, TimeInForce
 from flashscalper.model.positions import PositionSide
-from flashscalper.model.records import RoundTripClosed, SignalJudged
-from flashscalper.trading.costs import EntryStyle
+from flashscalper.model.records import OrderDenied, RoundTripClosed, SignalJudged
+from flashscalper.trading.costs import CostSettings, EntryStyle
 from flashscalper.trading.settings import EntrySettings
 from tests.trading.stage import BTC, ETH, SETTINGS, D, Stage, every, fill_of, none, one, shown, signal
 
@@ -41,6 +41,51 @@ def test_a_resting_entry_is_taken_back_after_its_time_and_the_rest_is_taken() ->
     top_up = one(PlaceOrder, entries(outputs))
     assert (top_up.time_in_force, top_up.size) == (TimeInForce.IOC, entry.size - 1)
     assert top_up.price == D("100.06")
+
+
+def test_the_rest_is_left_when_taking_it_would_not_pay_any_more() -> None:
+    stage = Stage(msgspec.structs.replace(RESTING, costs=CostSettings(min_multiple=1.0, top_up_share=0.0)))
+    entry = stage.enter(expected_move=0.0008)
+    stage.answer(entry)
+    stage.show(entry)
+    stage.wait(2.0)
+    outputs = stage.show(entry, OrderStatus.CLOSED, reason="USER_CANCELED")
+    assert entries(outputs) == []
+    refused = one(OrderDenied, outputs).gate
+    assert (refused.code, refused.seen) == ("cost", "8 bps")
+    assert "fees 9" in refused.needed, "resting would have paid one taker fee, taking pays two"
+
+
+def test_an_entry_waits_at_the_level_that_its_signal_names_and_never_crosses() -> None:
+    for direction, level, price in (
+        (PositionSide.LONG, 99.905, "99.9"), (PositionSide.LONG, 100.5, "99.99"), (PositionSide.LONG, None, "99.99"),
+        (PositionSide.SHORT, 100.095, "100.1"), (PositionSide.SHORT, 99.5, "100.01"),
+    ):  # fmt: skip
+        entry = Stage(RESTING).enter(direction, entry=level)
+        assert (entry.time_in_force, entry.price) == (TimeInForce.POST_ONLY, D(price))
+
+
+def test_an_entry_at_a_level_that_was_not_reached_is_topped_up_within_its_bound() -> None:
+    stage = Stage(RESTING)
+    entry = stage.enter(entry=99.95)
+    stage.answer(entry)
+    stage.show(entry)
+    one(CancelOrder, stage.wait(2.0))
+    top_up = one(PlaceOrder, entries(stage.show(entry, OrderStatus.CLOSED, reason="USER_CANCELED")))
+    assert (top_up.time_in_force, top_up.price) == (TimeInForce.IOC, D("100.06"))
+
+
+def test_an_entry_that_takes_at_once_is_denied_while_its_price_has_not_come() -> None:
+    stage = Stage()
+    stage.told[ETH].next += [signal(entry=99.9), signal(entry=100.01)]
+    assert one(SignalJudged, stage.kline()).denied_by == "entry_price"
+    assert one(SignalJudged, stage.kline()).outcome == "entered"
+
+
+def test_a_target_on_the_wrong_side_is_denied() -> None:
+    stage = Stage()
+    stage.told[ETH].next += [signal(target=99.0), signal(PositionSide.SHORT, target=101.0)]
+    assert [one(SignalJudged, stage.kline()).denied_by for _ in range(2)] == ["target_price", "target_price"]
 
 
 def test_nothing_is_taken_before_the_cancel_is_known() -> None:

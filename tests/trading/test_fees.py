@@ -11,12 +11,13 @@ from flashscalper.model.commands import PlaceOrder
 from flashscalper.model.events import BestQuote, FeeClass, FeesLearned, MarketsListed
 from flashscalper.model.instants import DAY_US, HOUR_US, MINUTE_US, SECOND_US
 from flashscalper.model.orders import OrderStatus
-from flashscalper.model.records import Note, SignalJudged
+from flashscalper.model.records import Note, OrderDenied, SignalJudged
 from flashscalper.strategies.exit_policy import ExitPolicy, percent
 from flashscalper.strategies.profiles import CLASSIC
-from flashscalper.trading.costs import CostSettings
+from flashscalper.trading.costs import CostSettings, EntryStyle
 from flashscalper.trading.drift import LEAST_SAMPLES, DriftMeter
 from flashscalper.trading.fees import ORDERS_OF_A_TRIP, RetailBudget
+from flashscalper.trading.settings import EntrySettings
 from tests.trading.stage import ETH, SETTINGS, D, Stage, every, none, one, signal
 
 RETAIL = FeesLearned(ETH, D(0), D(0), FeeClass.RETAIL)
@@ -90,6 +91,22 @@ def test_a_move_that_pays_retail_and_not_pro_is_entered_in_one_class_and_denied_
         stage = Stage(STRICT)
         stage.tell(learned)
         assert look(stage, expected_move=0.0006).outcome == outcome
+
+
+def test_a_rest_that_would_be_taken_beyond_retails_limits_is_left_when_pros_fees_do_not_pay() -> None:
+    for spent, taken in ((0, 1), (30, 0)):
+        entry = EntrySettings(style=EntryStyle.POST_ONLY_THEN_IOC, post_wait_s=1.0)
+        stage = Stage(msgspec.structs.replace(STRICT, entry=entry))
+        stage.tell(RETAIL)
+        order = stage.enter(expected_move=0.0006)
+        stage.answer(order)
+        stage.show(order)
+        stage.wait(1.0)
+        for _ in range(spent):
+            stage.engine._floor.retail.on_sent(stage.now)
+        outputs = stage.show(order, OrderStatus.CLOSED, reason="USER_CANCELED")
+        assert len(every(PlaceOrder, outputs)) == taken
+        assert [record.gate.code for record in every(OrderDenied, outputs)] == ["cost"] * (1 - taken)
 
 
 def test_the_record_says_what_either_class_would_have_needed() -> None:

@@ -67,6 +67,20 @@ def test_a_stopped_strategy_is_never_asked_again() -> None:
     assert (len(strategy.klines), len(stops_of(stage))) == (asked, 1)
 
 
+def test_a_target_that_is_no_number_never_becomes_an_order_and_what_is_open_keeps_its_stop() -> None:
+    stage = Stage()
+    stage.long()
+    stage.told[ETH].next.append(signal(target=float("nan")))
+    outputs = stage.kline()
+    assert [note.text for note in stops_of(stage)] == [
+        "Signal.target: saw nan; accepted: a price above 0 and at most 1e15, or None"
+    ]
+    none(PlaceOrder, outputs)
+    market = stage.engine.status().markets[0]
+    assert market.position is not None
+    assert market.position.protection == "protected"
+
+
 def test_a_hook_that_raises_stops_the_strategy_and_not_the_engine() -> None:
     stage = with_strategy(Watches())
     stage.price(100.0)

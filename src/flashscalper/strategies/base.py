@@ -23,16 +23,18 @@ from flashscalper.model.records import Gate
 class Signal(msgspec.Struct, frozen=True, kw_only=True):
     """A strategy's opinion at a closed kline.
 
-    `confidence` is 0 to 100. `reasons` are short sentences for people. `stop` and `target` are prices if the strategy has
-    its own; otherwise the exit policy sets them. `expected_move` is a fraction of the price (0.001 = 10 bps) for the cost
-    gate. `gates` are the strategy's own filters with their verdicts: a signal with a failed gate is recorded, not traded.
-    `volatility` is the ATR in quote units as the strategy sees it: exits in ATR and volatility sizing use it.
+    `confidence` is 0 to 100. `reasons` are short sentences for people. `entry` is the price at which an entry rests, if not
+    at the touch (a level to wait at; one that takes at once takes no worse). `stop` and `target` are prices if the strategy
+    has its own; otherwise the exit policy sets them. `expected_move` is a fraction of the price (0.001 = 10 bps) for the
+    cost gate. `gates` are the strategy's own filters with their verdicts: a signal with a failed gate is recorded, not
+    traded. `volatility` is the ATR in quote units as the strategy sees it: exits in ATR and volatility sizing use it.
     """
 
     direction: PositionSide
     confidence: float
     reasons: tuple[str, ...]
     score: float = 0.0
+    entry: float | None = None
     stop: float | None = None
     target: float | None = None
     expected_move: float | None = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from flashscalper.model.markets import Market
+from flashscalper.model.positions import PositionSide
 from flashscalper.strategies.base import Judgement, MarketView, Signal
 from flashscalper.strategies.regime import Regime, RegimeWatch
 from flashscalper.strategies.scalper_filters import Situation, judge, wants
@@ -100,11 +101,20 @@ class Scalper:
             confidence=it.confidence,
             reasons=reasons,
             score=points,
+            entry=self._waits_at(it),
             expected_move=it.readings.atr_fraction * self._settings.expected_atr * it.confidence / 100,
             gates=gates,
             inputs=inputs,
             volatility=it.readings.atr,
         )
+
+    def _waits_at(self, it: Situation) -> float | None:
+        """The support that a long waits at, the resistance of a short; None for the touch."""
+        level = it.readings.support if it.side is PositionSide.LONG else it.readings.resistance
+        if self._settings.entry_at != "level" or level is None:
+            return None
+        away = (it.readings.close - level) * it.side.sign
+        return level if 0 < away <= self._settings.entry_reach_atr * it.readings.atr else None
 
     def _not_warm(self) -> Judgement:
         seen, needed = self._instruments.seen, self._instruments.warmup

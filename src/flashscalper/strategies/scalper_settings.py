@@ -14,6 +14,9 @@ from flashscalper.model.instants import INTERVALS_US, interval_us
 from flashscalper.strategies.parameters import check_range, check_whole
 from flashscalper.strategies.regime import RegimeSettings
 
+ENTRY_PLACES = ("touch", "level")
+"""Where a resting entry may wait."""
+
 
 class ScoreWeights(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Points per piece of evidence; zero switches one off. RSI speaks against the move, the averages for it."""
@@ -128,7 +131,8 @@ class ScalperSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     A direction needs `min_score` points and `lead` times the other side's. Confidence is `score / full_score` in percent, at
     most 100, and must reach `min_confidence`. The move that a trade expects, for the cost gate, is `expected_atr` ATRs times
-    the confidence: an assumption, stated once and here.
+    the confidence: an assumption, stated once and here. `entry_at` "level" lets entries rest at the next support (long) or
+    resistance (short) when it lies within `entry_reach_atr` ATRs, else and with "touch" at the best price.
     """
 
     interval: str = "1m"
@@ -143,6 +147,8 @@ class ScalperSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     volume_spike: float = 1.5
     bounce_both_sides: bool = True
     expected_atr: float = 0.36
+    entry_at: str = "touch"
+    entry_reach_atr: float = 0.5
 
     def validate(self, field: str = "scalper") -> None:
         """Raise ConfigError naming the field (`scalper.weights.volume`), what was seen and the range."""
@@ -157,6 +163,9 @@ class ScalperSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         check_range(f"{field}.min_confidence", self.min_confidence, 0.0, 100.0)
         check_range(f"{field}.volume_spike", self.volume_spike, 0.1, 100.0)
         check_range(f"{field}.expected_atr", self.expected_atr, 0.01, 100.0)
+        check_range(f"{field}.entry_reach_atr", self.entry_reach_atr, 0.0, 10.0)
+        if self.entry_at not in ENTRY_PLACES:
+            raise ConfigError(f"{field}.entry_at", self.entry_at, ", ".join(ENTRY_PLACES))
         for name in self.filters.confirm:
             if interval_us(name) <= interval_us(self.interval):
                 raise ConfigError(f"{field}.filters.confirm", name, f"intervals longer than {self.interval}")

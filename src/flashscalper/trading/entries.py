@@ -13,7 +13,9 @@ from flashscalper.model.amounts import ZERO
 from flashscalper.model.instants import SECOND_US
 from flashscalper.model.markets import Rounding
 from flashscalper.model.orders import OrderRole, Side, TimeInForce
-from flashscalper.trading.costs import EntryStyle
+from flashscalper.model.records import Gate
+from flashscalper.strategies.base import Signal
+from flashscalper.trading.costs import EntryStyle, cost_gate
 from flashscalper.trading.entry import Entry, EntryPhase
 from flashscalper.trading.floor import Floor
 from flashscalper.trading.limits import Proposal
@@ -23,6 +25,8 @@ from flashscalper.trading.risk import TradingState
 from flashscalper.trading.sizing import smallest_size
 
 _BPS = Decimal(10_000)
+ENTRY_GATE = "entry_price"
+TARGET_GATE = "target_price"
 
 
 def taking_price(state: MarketState, side: Side, max_slippage_bps: float) -> Decimal | None:
@@ -37,12 +41,15 @@ def taking_price(state: MarketState, side: Side, max_slippage_bps: float) -> Dec
     return max(rounded, exact) if side is Side.BUY else min(rounded, exact)
 
 
-def resting_price(state: MarketState, side: Side) -> Decimal | None:
-    """The passive price: our side's best."""
+def resting_price(state: MarketState, side: Side, level: float | None = None) -> Decimal | None:
+    """The passive price: our side's best, or a level behind it where the signal would rather wait."""
     if state.quote is None:
         return None
     best = state.quote.bid if side is Side.BUY else state.quote.ask
-    return None if best is None else state.market.passive_price(best, side)
+    if best is None:
+        return None
+    wanted = best if level is None else min(best, level) if side is Side.BUY else max(best, level)
+    return state.market.passive_price(max(wanted, float(state.market.price_tick)), side)
 
 
 class Entries:
@@ -57,10 +64,24 @@ class Entries:
         """Whether an entry begins with a passive order."""
         return self._settings.style is not EntryStyle.IOC
 
-    def proposal(self, state: MarketState, side: Side, size: Decimal) -> Proposal | None:
-        """The first order of an entry; None without a price."""
+    def price_gates(self, signal: Signal, touch: float) -> tuple[Gate, ...]:
+        """What the signal's own prices must be: a target ahead of the touch, and for an entry that takes at once and waits
+        for no level, a touch that has come to its price."""
+        gates, sign = [], signal.direction.sign
+        if signal.entry is not None and not self.starts_resting:
+            reached = (signal.entry - touch) * sign >= 0
+            gates.append(Gate(ENTRY_GATE, reached, f"the touch at {signal.entry:g} or better", f"{touch:g}"))
+        if signal.target is not None:
+            ahead = (signal.target - touch) * sign > 0
+            gates.append(
+                Gate(TARGET_GATE, ahead, f"a target {'above' if sign > 0 else 'below'} {touch:g}", f"{signal.target:g}")
+            )
+        return tuple(gates)
+
+    def proposal(self, state: MarketState, side: Side, size: Decimal, level: float | None = None) -> Proposal | None:
+        """The first order of an entry, at `level` or at the touch; None without a price."""
         if self.starts_resting:
-            price = resting_price(state, side)
+            price = resting_price(state, side, level)
         else:
             price = taking_price(state, side, self._settings.max_slippage_bps)
         return None if price is None else Proposal(symbol=state.symbol, side=side, size=size, price=price)
@@ -123,7 +144,8 @@ class Entries:
         if price is None or not self._stands(entry, state, now) or rest < smallest_size(state.market, price):
             return False
         proposal = Proposal(symbol=state.symbol, side=entry.side, size=rest, price=price)
-        refused = next((gate for gate in self._floor.desk.admit(state.market, proposal, now) if not gate.passed), None)
+        gates = (self._pays(entry, state, now), *self._floor.desk.admit(state.market, proposal, now))
+        refused = next((gate for gate in gates if not gate.passed), None)
         if refused is not None:
             self._floor.desk.deny(proposal, refused, OrderRole.ENTRY, now)
             return False
@@ -132,6 +154,12 @@ class Entries:
         entry.order = self._floor.desk.send(command, now)
         entry.phase, entry.patience_until = EntryPhase.TAKING, None
         return True
+
+    def _pays(self, entry: Entry, state: MarketState, now: int) -> Gate:
+        """The cost gate anew: what is taken now pays the taker fee of the class that this order gets, at this spread."""
+        floor = self._floor
+        costs = floor.costs(state, entry.direction, floor.next_class(now), EntryStyle.IOC)
+        return cost_gate(entry.signal.expected_move, costs, floor.settings.costs)
 
     def _stands(self, entry: Entry, state: MarketState, now: int) -> bool:
         """Whether the signal is still worth taking: nothing forbids entries, prices are fresh and have not run away."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from flashscalper.model.amounts import ZERO
 from flashscalper.model.commands import Command
+from flashscalper.model.errors import ConfigError
 from flashscalper.model.events import ExchangeStatus, FeeClass
 from flashscalper.model.markets import Market
 from flashscalper.model.positions import AccountSummary, ExchangePosition, PositionSide
@@ -20,7 +21,7 @@ from flashscalper.model.records import Note, Record
 from flashscalper.strategies.base import Strategy
 from flashscalper.trading.client_ids import ClientIds
 from flashscalper.trading.correlation import Correlations
-from flashscalper.trading.costs import CostEstimate, estimate_costs
+from flashscalper.trading.costs import CostEstimate, EntryStyle, estimate_costs
 from flashscalper.trading.desk import Desk
 from flashscalper.trading.entry import Entry
 from flashscalper.trading.exposure import SymbolExposure, exposure_of
@@ -145,16 +146,18 @@ class Floor:
         retail = self.fee_class is FeeClass.RETAIL and self.retail.has_room(now)
         return FeeClass.RETAIL if retail else FeeClass.PRO
 
-    def costs(self, state: MarketState, direction: PositionSide, fee_class: FeeClass) -> CostEstimate:
-        """What a round trip of a class is expected to cost now."""
+    def costs(
+        self, state: MarketState, direction: PositionSide, fee_class: FeeClass, style: EntryStyle | None = None
+    ) -> CostEstimate:
+        """What a round trip of a class is expected to cost now, entered as the settings say unless told otherwise."""
         settings, fees = self.settings, state.fees.of(fee_class)
         drift = ZERO
         if fee_class is FeeClass.RETAIL:
             measured = state.drift.value
             drift = Decimal(repr(settings.costs.default_drift_bps)) / 10_000 if measured is None else measured
         return estimate_costs(
-            settings.costs, style=settings.entry.style, direction=direction, maker_fee=fees.maker, taker_fee=fees.taker,
-            quote=state.quote, funding_rate=state.mark.funding_rate if state.mark else 0.0,
+            settings.costs, style=style or settings.entry.style, direction=direction, maker_fee=fees.maker,
+            taker_fee=fees.taker, quote=state.quote, funding_rate=state.mark.funding_rate if state.mark else 0.0,
             funding_period_hours=state.market.funding_period_hours, drift=drift,
         )  # fmt: skip
 
@@ -211,7 +214,9 @@ class Floor:
 
 
 def _where_it_broke(error: Exception) -> str:
-    """What was raised, and the line that raised it."""
+    """What was raised, and the line that raised it; what is wrong with a value says so itself."""
+    if isinstance(error, ConfigError):
+        return str(error)
     place, trace = "", error.__traceback__
     while trace is not None:
         place = f" at {trace.tb_frame.f_code.co_name}, line {trace.tb_lineno}"

@@ -20,6 +20,7 @@ from flashscalper.model.orders import OrderRole, Side
 from flashscalper.model.positions import PositionSide
 from flashscalper.model.records import EXPECTED_BPS, Gate, KlineClosed, SignalJudged, needed_input
 from flashscalper.strategies.base import Judgement, Signal, Strategy
+from flashscalper.strategies.border import checked_judgement, checked_signal
 from flashscalper.trading.correlation import CORRELATION_INTERVAL
 from flashscalper.trading.costs import CostEstimate, cost_gate
 from flashscalper.trading.entries import Entries, taking_price
@@ -112,10 +113,11 @@ class Judging:
     def _look(
         self, state: MarketState, strategy: Strategy, kline: Kline, now: int, *, live: bool
     ) -> tuple[Signal | None, Judgement | None]:
-        """What the strategy says of one kline, and what it saw. One that raises is stopped, and said nothing."""
+        """What the strategy says of one kline, and what it saw. One that raises, or says what is no number or no signal, is
+        stopped, and said nothing."""
         try:
-            signal = strategy.on_kline(state.view.at(kline, now, live=live), live=live)
-            judgement = strategy.judgement if signal is None else None
+            signal = checked_signal(strategy.on_kline(state.view.at(kline, now, live=live), live=live))
+            judgement = checked_judgement(strategy.judgement) if signal is None else None
         except Exception as error:  # noqa: BLE001 - it is somebody's own code, and it must not stop what protects positions
             self._floor.strategy_failed(state.symbol, error, now)
             return None, None
@@ -220,14 +222,15 @@ class Judging:
             signal=signal, costs=case.costs,
         )  # fmt: skip
         placeable = Gate(code="stop_price", passed=stop is not None, needed="a stop on the right side", seen=str(stop))
-        if stop is None:
-            return (placeable,), None
+        before = (*self._entries.price_gates(signal, touch), placeable)
+        if stop is None or not all(gate.passed for gate in before):
+            return before, None
         sized = self._size(case, price=price, stop_distance=abs(entry_price - stop))
         if sized.size == ZERO:
-            return (placeable, *sized.gates), None
-        proposal = self._entries.proposal(state, side, sized.size)
+            return (*before, *sized.gates), None
+        proposal = self._entries.proposal(state, side, sized.size, signal.entry)
         assert proposal is not None
-        return (placeable, *sized.gates), proposal
+        return (*before, *sized.gates), proposal
 
     def _size(self, case: Case, *, price: Decimal, stop_distance: Decimal) -> Sized:
         floor, state, signal = self._floor, case.state, case.signal
