@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -44,9 +45,10 @@ PATIENCE_S = 40.0
 class Stand:
     """A home of its own, one simulator, and whatever is run against it."""
 
-    def __init__(self, home: Path, url: str) -> None:
+    def __init__(self, home: Path, url: str, control: Mapping[str, str]) -> None:
         self.home = home
         self.url = url
+        self._control = control
         self.environment = {
             "PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8", "NO_COLOR": "1",
             "PARADEX_ENVIRONMENT": "simulator", "PARADEX_REST_URL": f"{url}/v1", "PARADEX_SECRET_KEY": KEY, **BUSY,
@@ -95,6 +97,15 @@ class Stand:
             Environment.SIMULATOR, Credentials(secret_key=Secret(KEY)), rest_url=f"{self.url}/v1"
         )
 
+    def faults(self, *faults: Mapping[str, object], method: str = "POST") -> None:
+        """Put faults in force at the exchange's back door, or (method DELETE) take all of them away."""
+        headers = {"Authorization": f"Bearer {self._control['token']}", "Content-Type": "application/json"}
+        request = urllib.request.Request(
+            f"{self._control['url']}/faults", json.dumps(faults).encode(), headers=headers, method=method
+        )
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            assert answer.status == 200
+
     def folder(self) -> AccountFolder:
         """The one account's folder."""
         (folder,) = known_accounts(self.home / ".local" / "state" / "flashscalper")
@@ -106,7 +117,7 @@ class Stand:
 
     def runs(self) -> list[Path]:
         """The runs' folders, oldest first."""
-        return sorted((self.home / "runs").glob("*"))
+        return sorted(path for path in (self.home / "runs").glob("*") if path.is_dir())
 
     def close(self) -> None:
         """Nothing that was started goes on."""
@@ -131,7 +142,7 @@ def stand(home: Path, *, balance: str = "100000") -> Iterator[Stand]:
     made = None
     try:
         ready = json.loads(simulator.stdout.readline())
-        made = Stand(home, ready["rest"].removesuffix("/v1"))
+        made = Stand(home, ready["rest"].removesuffix("/v1"), ready["control"])
         yield made
     finally:
         if made is not None:

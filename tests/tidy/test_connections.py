@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCE = ROOT / "src" / "flashscalper"
 PAGE = ROOT / "docs" / "how-to" / "where-does-the-connection-happen.md"
 OPENS = re.compile(
-    r"^\s*(?:import|from) (?:aiohttp|picows|socket|urllib\.request|http\.client)\b|open_connection\(", re.MULTILINE
+    r"^\s*(?:import|from) (?:aiohttp|picows|psycopg|socket|urllib\.request|http\.client)\b|open_connection\(", re.MULTILINE
 )
 
 

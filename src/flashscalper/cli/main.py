@@ -14,6 +14,7 @@ import typer
 
 from flashscalper.cli import answers_verbs, exchange_verbs, run_verbs, sim_verb
 from flashscalper.cli.keys_verbs import keys_app
+from flashscalper.cli.store_verbs import store_app
 from flashscalper.model.errors import ConfigError, FlashScalperError
 
 EXIT_WRONG = 1
@@ -119,6 +120,7 @@ def config(
 
 
 app.add_typer(keys_app, name="keys", help="Trading keys: make, register, store, test and revoke subkeys.")
+app.add_typer(store_app, name="store", help="The database beside the journals: look into it, make it anew.")
 app.command()(sim_verb.sim)
 app.command()(exchange_verbs.check)
 app.command()(exchange_verbs.markets)

@@ -31,6 +31,7 @@ from flashscalper.runtime.box import CHAIN_ID
 from flashscalper.runtime.clock import WallClock
 from flashscalper.runtime.credentials import (
     ACCOUNT_VARIABLES,
+    DATABASE_VARIABLE,
     ENVIRONMENT_VARIABLE,
     KEY_NAME_VARIABLE,
     KEY_VARIABLES,
@@ -48,6 +49,8 @@ from flashscalper.runtime.preflight import Readiness, look, market_pairs
 from flashscalper.runtime.recovery import recover
 from flashscalper.runtime.session import Session, SessionPlan
 from flashscalper.runtime.session_lock import AccountFolder, SessionLock, state_root
+from flashscalper.runtime.store.follower import StoreTarget
+from flashscalper.runtime.store.target import store_target
 from flashscalper.runtime.strategy_files import StrategySource, find_strategy
 from flashscalper.strategies.profiles import PROFILES, find_profile
 
@@ -97,7 +100,8 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
 def run(options: RunOptions) -> int:
     """Trade until stopped; exit code 0 when everything that is left has its stop at the exchange."""
     variables = read_variables(Path())
-    summary = run_loop(_paper(options, variables) if options.mode == "paper" else _real(options, variables))
+    store = _store(options, variables)
+    summary = run_loop(_paper(options, variables, store) if options.mode == "paper" else _real(options, variables, store))
     if options.json:
         sys.stdout.write(msgspec.json.encode(summary).decode() + "\n")
     else:
@@ -105,10 +109,17 @@ def run(options: RunOptions) -> int:
     return 0 if summary["protected"] else 1
 
 
+def _store(options: RunOptions, variables: Mapping[str, str]) -> StoreTarget | None:
+    """Where the store is kept; None when the settings want none."""
+    if not options.settings.store.enabled:
+        return None
+    return store_target(value_of(variables, DATABASE_VARIABLE), Path(options.settings.runs))
+
+
 # ---- paper ----
 
 
-async def _paper(options: RunOptions, variables: Mapping[str, str]) -> dict[str, Any]:
+async def _paper(options: RunOptions, variables: Mapping[str, str], store: StoreTarget | None) -> dict[str, Any]:
     _say_ignored(variables)
     key = paper_key(_market_name(options.settings.paper))
     account = account_address(CurveSigner("0x1", key, CHAIN_ID).public_key, TESTNET_CLASSES)
@@ -122,7 +133,7 @@ async def _paper(options: RunOptions, variables: Mapping[str, str]) -> dict[str,
         async with exchange:
             settings = _settings(options, Environment.SIMULATOR, exchange.rest_url, exchange.ws_url)
             readiness = await look(settings, Credentials(secret_key=key), options.settings.symbols, WallClock())
-            return await _trade(options, settings, readiness, folder, artifacts, child=exchange)
+            return await _trade(options, settings, readiness, folder, artifacts, store=store, child=exchange)
 
 
 def _market_name(paper: PaperSettings) -> str:
@@ -145,14 +156,14 @@ def _say_ignored(variables: Mapping[str, str]) -> None:
 
 def _child_variables() -> dict[str, str]:
     """The environment of the paper exchange: it needs nothing of the account."""
-    hidden = {*_CREDENTIALS, *ACCOUNT_VARIABLES}
+    hidden = {*_CREDENTIALS, *ACCOUNT_VARIABLES, DATABASE_VARIABLE}
     return {name: value for name, value in os.environ.items() if name.removesuffix("_FILE") not in hidden}
 
 
 # ---- testnet and live ----
 
 
-async def _real(options: RunOptions, variables: Mapping[str, str]) -> dict[str, Any]:
+async def _real(options: RunOptions, variables: Mapping[str, str], store: StoreTarget | None) -> dict[str, Any]:
     environment = _environment(options.mode, value_of(variables, ENVIRONMENT_VARIABLE))
     credentials = paradex_credentials({**variables, ENVIRONMENT_VARIABLE: environment})
     forget_secrets(os.environ)
@@ -170,7 +181,7 @@ async def _real(options: RunOptions, variables: Mapping[str, str]) -> dict[str, 
     folder = AccountFolder(environment, readiness.account, state_root(os.environ))
     artifacts = _artifacts(options)
     with SessionLock(folder, artifacts.run_id, artifacts.folder):
-        return await _trade(options, settings, readiness, folder, artifacts, secrets=_texts(credentials))
+        return await _trade(options, settings, readiness, folder, artifacts, store=store, secrets=_texts(credentials))
 
 
 def _environment(mode: str, named: str) -> Environment:
@@ -188,15 +199,16 @@ def _environment(mode: str, named: str) -> Environment:
 
 async def _trade(
     options: RunOptions, settings: ParadexSettings, readiness: Readiness, folder: AccountFolder, artifacts: RunArtifacts,
-    *, child: PaperExchange | None = None, secrets: Sequence[str] = (),
+    *, store: StoreTarget | None, child: PaperExchange | None = None, secrets: Sequence[str] = (),
 ) -> dict[str, Any]:  # fmt: skip
     saved = recover(folder)
     plan = SessionPlan(
         mode=options.mode, run=artifacts.run_id, settings=settings, readiness=readiness, strategy=options.strategy,
         scalper=options.settings.scalper, trading=msgspec.structs.replace(options.settings.trading, reported_pnl=True),
-        seconds=options.seconds, metrics_port=options.metrics_port,
+        seconds=options.seconds, metrics_port=options.metrics_port, store=store,
     )  # fmt: skip
-    async with _logged(options, plan, folder, artifacts, secrets) as (log, view):
+    hidden = (*secrets, *(store.secrets if store is not None else ()))
+    async with _logged(options, plan, folder, artifacts, hidden) as (log, view):
         for line in at_stake(plan.trading, readiness, real=folder.place == Environment.PROD):
             log.tell(line)
         session = Session(plan, folder, artifacts, log, saved, child=child, view=view.show)

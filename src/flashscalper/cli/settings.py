@@ -45,6 +45,12 @@ class ParadexSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     max_reconnect_attempts: Annotated[int, msgspec.Meta(ge=0, description="0 reconnects for ever")] = 0
 
 
+class StoreSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The database that shows what the journals hold; where it is says DATABASE_URL."""
+
+    enabled: Annotated[bool, msgspec.Meta(description="keep orders, fills, positions, equity and signals there")] = True
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything but secrets."""
 
@@ -64,6 +70,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     runs: Annotated[str, msgspec.Meta(description="folder in which each run leaves its folder")] = "runs"
     paper: PaperSettings = PaperSettings()
     paradex: ParadexSection = ParadexSection()
+    store: StoreSettings = StoreSettings()
     scalper: ScalperSettings = ScalperSettings()
     trading: TradingSettings = TradingSettings()
 
@@ -92,6 +99,7 @@ SECRET_VARIABLES: Final = (
     ("PARADEX_REST_URL", "only to point at another address, for example a simulator on loopback"),
     ("PARADEX_WS_URL", "likewise"),
     ("LIVE_ACK", "the account's address again; without it nothing trades live"),
+    ("DATABASE_URL", "postgresql://...: keep the store there instead of in store.sqlite3 beside the runs"),
 )
 
 

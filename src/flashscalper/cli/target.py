@@ -19,6 +19,7 @@ from flashscalper.model.errors import ConfigError
 from flashscalper.runtime.addresses import is_loopback
 from flashscalper.runtime.clock import WallClock
 from flashscalper.runtime.credentials import (
+    DATABASE_VARIABLE,
     DEFAULT_ENVIRONMENT,
     ENVIRONMENT_VARIABLE,
     KEY_VARIABLES,
@@ -33,7 +34,7 @@ from flashscalper.runtime.private_files import read_private
 from flashscalper.runtime.rest_client import scripted_settings
 
 DOTENV: Final = ".env"
-_SECRETS: Final = frozenset({*KEY_VARIABLES, *TOKEN_VARIABLES})
+_SECRETS: Final = frozenset({*KEY_VARIABLES, *TOKEN_VARIABLES, DATABASE_VARIABLE})
 
 
 class Target(msgspec.Struct, frozen=True):

@@ -8,7 +8,8 @@ FlashScalperError
 ├── ExchangeError        they understood and said no: a code and a text
 │   ├── AuthError        the key or the token
 │   └── RateLimitError      too many requests; carries when to come back
-└── JournalError         the journal is damaged or cannot be written
+├── JournalError         the journal is damaged or cannot be written
+└── StoreError           the database that holds a view of the journals does not do what it should; trading goes on
 
 Trading outcomes (denied, rejected, unknown) are events, not exceptions. Exceptions of other libraries are translated
 once, in `flashscalper.runtime`.
@@ -80,3 +81,7 @@ class RateLimitError(ExchangeError):
 
 class JournalError(FlashScalperError):
     """The journal cannot be read or written; trading must not go on without it."""
+
+
+class StoreError(FlashScalperError):
+    """The store's database cannot be reached, read or written; nothing is lost, it is made from the journals."""

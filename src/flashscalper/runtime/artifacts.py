@@ -140,7 +140,7 @@ def prune_runs(now: int, root: Path = RUNS, *, kept_days: int = KEPT_DAYS, kept_
     gone: list[str] = []
     for folder in runs:
         too_old = now - _changed_us(folder) > kept_days * DAY_US
-        if (too_old or total > kept_bytes) and not _in_use(folder / "journal.fsj"):
+        if (too_old or total > kept_bytes) and not in_use(folder / "journal.fsj"):
             shutil.rmtree(folder)
             total -= sizes[folder]
             gone.append(folder.name)
@@ -151,7 +151,8 @@ def _changed_us(folder: Path) -> int:
     return (folder / "journal.fsj").stat().st_mtime_ns // 1_000
 
 
-def _in_use(journal: Path) -> bool:
+def in_use(journal: Path) -> bool:
+    """Whether a process is writing this journal."""
     with journal.open("rb") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

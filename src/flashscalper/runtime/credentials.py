@@ -27,7 +27,9 @@ KEY_NAME_VARIABLE: Final = "PARADEX_KEY_NAME"
 """The name of a key that `flashscalper keys` stored; it brings its account along."""
 ENVIRONMENT_VARIABLE: Final = "PARADEX_ENVIRONMENT"
 DEFAULT_ENVIRONMENT: Final = "testnet"
-_SECRET: Final = frozenset({*KEY_VARIABLES, *TOKEN_VARIABLES})
+DATABASE_VARIABLE: Final = "DATABASE_URL"
+"""Where the store is kept, with the password in it; see `runtime.store`."""
+_SECRET: Final = frozenset({*KEY_VARIABLES, *TOKEN_VARIABLES, DATABASE_VARIABLE})
 _MOST_BYTES: Final = 64 * 1024
 
 

@@ -33,6 +33,7 @@ from flashscalper.runtime.recovery import begin_journal
 from flashscalper.runtime.session_lock import AccountFolder
 from flashscalper.runtime.setup import RunSetup
 from flashscalper.runtime.status import what_is_left, whole_status
+from flashscalper.runtime.store.follower import StoreFollower, StoreTarget
 from flashscalper.runtime.strategy_files import StrategySource
 from flashscalper.runtime.tally import Tally
 from flashscalper.runtime.tape import Tape
@@ -63,6 +64,7 @@ class SessionPlan(msgspec.Struct, frozen=True, kw_only=True):
     trading: TradingSettings
     seconds: float = 0.0
     metrics_port: int | None = None
+    store: StoreTarget | None = None
 
 
 class Session:
@@ -92,6 +94,7 @@ class Session:
             started_at=self.started_at,
         )  # fmt: skip
         self.engine = self._setup.engine(saved)
+        self.store = StoreFollower(plan.store, artifacts.folder.parent)
 
     # ---- from start to end ----
 
@@ -102,9 +105,12 @@ class Session:
         plan, account = self.plan, self.plan.readiness.account
         metadata = {"run": plan.run, "account": account, "mode": plan.mode, **self._setup.metadata()}
         with ExitStack() as files:
+            files.callback(self._say_store)
+            files.enter_context(self.store)
             journal = files.enter_context(
                 begin_journal(self.artifacts.journal, metadata, self._saved, self.folder, self.started_at)
             )
+            self.store.start(self.artifacts.journal)
             tape = files.enter_context(Tape(self.artifacts.tape, metadata))
             client = ParadexClient(plan.settings, SystemRandom(), signer=plan.readiness.signer)
             self.trader = Trader(client, self.engine, journal, tape, [self.tally, self._log, self.metrics])
@@ -238,7 +244,7 @@ class Session:
         return whole_status(
             seen, run=self.plan.run, mode=self.plan.mode, place=self.folder.place, account=self.plan.readiness.account,
             folder=str(self.artifacts.folder.resolve()), degraded=self._degraded(seen), stopping=self._stopping,
-            killed=self.folder.killed_because(), latency=self.trader.latency,
+            killed=self.folder.killed_because(), latency=self.trader.latency, store=self.store.seen,
         )  # fmt: skip
 
     def _looked_at(self) -> tuple[EngineStatus, bool]:
@@ -257,9 +263,15 @@ class Session:
             if seen != degraded:
                 degraded = seen
                 self._log.tell("DEGRADED: a stream is gone; nothing is opened" if degraded else "no longer degraded")
+            self._say_store()
             if self._view is not None:
                 self._view(self)
             await asyncio.sleep(PAINT_EVERY_S)
+
+    def _say_store(self) -> None:
+        news = self.store.news()
+        if news:
+            self._log.tell(news)
 
     def _at_rest(self) -> bool:
         """Nothing is under way: flat without orders, or every position with its stop at the exchange."""

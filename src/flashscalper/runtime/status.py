@@ -8,12 +8,13 @@ import msgspec
 
 from flashscalper.model.records import SignalJudged
 from flashscalper.runtime.latency import Durations
+from flashscalper.runtime.store.follower import StoreState
 from flashscalper.trading.status import EngineStatus, MarketStatus
 
 
 def whole_status(
     seen: EngineStatus, *, run: str, mode: str, place: str, account: str, folder: str, degraded: bool, stopping: str,
-    killed: str | None, latency: Durations,
+    killed: str | None, latency: Durations, store: StoreState,
 ) -> dict[str, Any]:  # fmt: skip
     """`state`, `reasons`, per market position, stop, nearest miss and ages of its feeds. Amounts as text, ages in seconds.
 
@@ -31,6 +32,7 @@ def whole_status(
         },
         "latency_ms": {"p50": latency.percentile_ms(50), "p99": latency.percentile_ms(99)},
         "markets": {market.symbol: _market(market) for market in seen.markets}, "folder": folder,
+        "store": msgspec.to_builtins(store),
     }  # fmt: skip
 
 
