@@ -33,7 +33,7 @@ from flashscalper.exchanges.paradex.signing import (
     parse_private_key,
 )
 from flashscalper.exchanges.paradex.signing.keys import public_key_of
-from flashscalper.exchanges.paradex.verdicts import Judgement, judge_http
+from flashscalper.exchanges.paradex.verdicts import Judgement, judge_http, judge_whole
 from flashscalper.model.dice import Dice
 from flashscalper.model.errors import AuthError, ConfigError, FlashScalperError, RateLimitError
 from flashscalper.model.events import Event, RequestKind
@@ -113,8 +113,8 @@ class ParadexRest:
             raise answer
         return answer
 
-    async def order(self, kind: RequestKind, build: OrderCall, *, urgent: bool) -> Judgement:
-        """Sign and send one order request and judge its answer.
+    async def order(self, kind: RequestKind, build: OrderCall, *, urgent: bool, whole: bool = False) -> Judgement:
+        """Sign and send one order request and judge its answer; `whole` leaves a good answer's body to the caller.
 
         Raises, when certainly nothing was sent: AuthError without a key, RateLimitError when our own budget is spent, and
         what prevented signing in. Never raises once the request may have left.
@@ -123,11 +123,11 @@ class ParadexRest:
         wait = self._budget.take(Group.ORDER, self._clock.now(), urgent=urgent)
         if wait:
             raise RateLimitError("our own budget of order requests is spent", retry_after_s=wait / SECOND_US)
-        judgement, token = await self._send_order(kind, build, signer)
+        judgement, token = await self._send_order(kind, build, signer, whole=whole)
         if judgement.retry_login:
             assert self.session is not None
             self.session.reject(token, self._clock.now())
-            judgement, _ = await self._send_order(kind, build, signer)
+            judgement, _ = await self._send_order(kind, build, signer, whole=whole)
         return judgement
 
     async def signer(self) -> ParadexSigner:
@@ -226,7 +226,9 @@ class ParadexRest:
 
     # orders
 
-    async def _send_order(self, kind: RequestKind, build: OrderCall, signer: ParadexSigner) -> tuple[Judgement, str]:
+    async def _send_order(
+        self, kind: RequestKind, build: OrderCall, signer: ParadexSigner, *, whole: bool
+    ) -> tuple[Judgement, str]:
         assert self.session is not None
         token = (await self.answer(self.session.need)).decode()
         future: asyncio.Future[HttpOutcome] = asyncio.get_running_loop().create_future()
@@ -237,4 +239,5 @@ class ParadexRest:
 
         self.rest.send_order(build(signer, self.exchange_now() // 1000), token, self._clock.now(), done)
         self.after()
-        return judge_http(kind, await future), token
+        outcome = await future
+        return (judge_whole(outcome) if whole else judge_http(kind, outcome)), token

@@ -1,36 +1,38 @@
 """Paradex for scripts, over REST: a thin async shell over the trading client's own requests, responses and session.
 
-Without credentials it makes public calls only. Orders carry a client id of their own kind (`sc-...`), so that a trading run
-on the same account never takes them for its own.
+Without credentials it makes public calls only. Here are batches, TWAP orders and tokens; single orders, records and market
+data are in the classes below it.
 """
 
 from __future__ import annotations
 
-import asyncio
-import os
-import time
-from itertools import count
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 
-from flashscalper.exchanges.paradex import requests, responses, script_requests, wire
+from flashscalper.exchanges.paradex import key_requests, responses, script_requests, script_results
+from flashscalper.exchanges.paradex.key_requests import SubkeyResult, TokenResult
 from flashscalper.exchanges.paradex.requests import Call
+from flashscalper.exchanges.paradex.script_results import TwapOrder
 from flashscalper.exchanges.paradex.settings import ParadexSettings
 from flashscalper.exchanges.paradex.signing import ParadexSigner
 from flashscalper.exchanges.paradex.verdicts import Judgement
 from flashscalper.market.symbols import DEFAULT_SYMBOLS, SymbolMapper
 from flashscalper.model.commands import PlaceOrder
-from flashscalper.model.errors import AuthError, ConfigError, ExchangeError, ProtocolError, TransportError
+from flashscalper.model.errors import ConfigError, ProtocolError
 from flashscalper.model.events import RequestKind, Verdict
 from flashscalper.model.markets import Market
-from flashscalper.model.orders import Order, OrderRole, OrderStatus, OrderType, Side, TimeInForce
+from flashscalper.model.orders import OrderStatus, OrderType, Side
+from flashscalper.model.secrets import Secret
 from flashscalper.runtime.credentials import Credentials
-from flashscalper.runtime.rest_reads import ParadexReads
+from flashscalper.runtime.paradex_keys import AccountKeys, check_networks
+from flashscalper.runtime.rest_orders import ParadexOrders, as_asked, command_of, refusal
 from flashscalper.runtime.scripted import (
     Amount,
     CancelOutcome,
     ExchangeRestClient,
+    OrderRequest,
     ScriptedOrder,
     checked_amount,
     checked_side,
@@ -38,15 +40,18 @@ from flashscalper.runtime.scripted import (
 
 __all__ = ["ExchangeRestClient", "ParadexRestClient"]
 
-_ASK_AGAIN_S: Final = 0.1
-_NOT_THERE: Final = frozenset({"CLIENT_ORDER_ID_NOT_FOUND", "ORDER_ID_NOT_FOUND", "NOT_FOUND"})
-_TOO_LATE: Final = frozenset({*_NOT_THERE, "ORDER_IS_CLOSED", "ORDER_IS_NOT_OPEN"})
-_STARTED: Final = time.time_ns() // 1_000_000
-_MOST_HISTORY_PAGES: Final = 20
-_numbers = count(1)
+MOST_IN_BATCH: Final = 10
+"""Of the OpenAPI file; a page of the exchange says 50 (paradex.md 6.12). `check --probe` finds out."""
+_TWAP_STEP_S: Final = 30
+_TWAP_LONGEST_S: Final = 86_400
+_CANCELLED: Final = {
+    "QUEUED_FOR_CANCELLATION": CancelOutcome.ACCEPTED,
+    "ALREADY_CLOSED": CancelOutcome.GONE,
+    "NOT_FOUND": CancelOutcome.GONE,
+}
 
 
-class ParadexRestClient(ParadexReads):
+class ParadexRestClient(ParadexOrders):
     """One Paradex account, or public data only. See `ExchangeRestClient` for what its calls promise.
 
     `settings` say where; `for_environment` makes them from an environment's name. Sessions, token refresh, rate budget and
@@ -66,206 +71,157 @@ class ParadexRestClient(ParadexReads):
         """A client of `testnet`, `prod` or `simulator` (which needs its addresses)."""
         return cls(scripted_settings(environment, rest_url=rest_url, ws_url=ws_url), credentials, symbols=symbols)
 
-    # orders
+    # batches
 
-    async def place_market_order(
-        self,
-        symbol: str,
-        side: Side | str,
-        size: Amount,
-        *,
-        reduce_only: bool = False,
-        client_id: str = "",
-        wait_s: float = 2.0,
-    ) -> ScriptedOrder:
-        """Send it, then ask every 0.1 s until it is closed or `wait_s` has passed."""
-        placed = await self._place(symbol, side, size, OrderType.MARKET, reduce_only=reduce_only, client_id=client_id)
-        give_up_at = time.monotonic() + wait_s
-        while not placed.unknown and placed.status is not OrderStatus.CLOSED and time.monotonic() < give_up_at:
-            await asyncio.sleep(_ASK_AGAIN_S)
-            found = await self._last_word(placed)
-            placed = placed if found is None else _scripted(found)
-        return placed
+    async def place_batch(self, wanted: Sequence[OrderRequest]) -> list[ScriptedOrder]:
+        """Send up to ten orders in one request, which counts as one; the answer has them in the same order.
 
-    async def place_limit_order(
-        self,
-        symbol: str,
-        side: Side | str,
-        size: Amount,
-        price: Amount,
-        *,
-        time_in_force: TimeInForce | str = TimeInForce.GTC,
-        reduce_only: bool = False,
-        client_id: str = "",
-    ) -> ScriptedOrder:
-        """Send a limit order."""
-        try:
-            chosen = TimeInForce(time_in_force.lower())
-        except ValueError:
-            raise ConfigError("time_in_force", time_in_force, ", ".join(TimeInForce)) from None
-        return await self._place(
-            symbol,
-            side,
-            size,
-            OrderType.LIMIT,
-            price=price,
-            time_in_force=chosen,
-            reduce_only=reduce_only,
-            client_id=client_id,
-        )
+        An order that was refused alone comes back `rejected` with the exchange's words. A refusal of the whole batch (a bad
+        field, a bad signature) raises ExchangeError; when no answer came, every one of them is `unknown`.
+        """
+        if not 1 <= len(wanted) <= MOST_IN_BATCH:
+            raise ConfigError("batch", f"{len(wanted)} orders", f"1 to {MOST_IN_BATCH}")
+        asked: list[tuple[PlaceOrder, Market]] = []
+        for each in wanted:
+            market = await self.get_market(each.symbol)
+            asked.append((command_of(each, market), market))
+        if len({command.client_id for command, _ in asked}) < len(asked):
+            raise ConfigError("client_id", "the same one twice", "a client id of its own for each order of a batch")
 
-    async def place_stop_order(
-        self,
-        symbol: str,
-        side: Side | str,
-        size: Amount,
-        trigger_price: Amount,
-        *,
-        reduce_only: bool = True,
-        client_id: str = "",
-    ) -> ScriptedOrder:
-        """Leave a stop-market order with the exchange."""
-        return await self._place(
-            symbol,
-            side,
-            size,
-            OrderType.STOP_MARKET,
-            trigger_price=trigger_price,
-            reduce_only=reduce_only,
-            client_id=client_id,
-        )
+        def build(signer: ParadexSigner, now_ms: int) -> Call:
+            return script_requests.place_batch([self._signed(*each, signer, now_ms) for each in asked])
 
-    async def cancel_order(self, symbol: str, *, order_id: str = "", client_id: str = "") -> CancelOutcome:
-        """Ask for the cancellation; the exchange only queues it, so `accepted` is not yet `canceled`."""
-        market = await self.get_market(symbol)
-        call = requests.cancel_order(order_id, _one_id(order_id, client_id), market.market)
-        judgement = await self._rest.order(RequestKind.CANCEL, lambda _signer, _now: call, urgent=True)
-        if judgement.verdict is Verdict.ACCEPTED:
-            return CancelOutcome.ACCEPTED
+        urgent = all(command.reduce_only for command, _ in asked)
+        judgement = await self._rest.order(RequestKind.PLACE, build, urgent=urgent, whole=True)
         if judgement.verdict is Verdict.UNKNOWN:
-            return CancelOutcome.UNKNOWN
-        if judgement.code not in _TOO_LATE:
-            raise _refusal(judgement)
-        order = await self.get_order(symbol, order_id=order_id, client_id=client_id)
-        return CancelOutcome.FILLED if order is not None and not order.remaining else CancelOutcome.GONE
-
-    async def cancel_all_orders(self, symbol: str = "") -> None:
-        """Cancel everything that is open; raises TransportError when the answer did not come."""
-        call = script_requests.cancel_all(self._symbols.to_market(symbol) if symbol else "")
-        judgement = await self._rest.order(RequestKind.CANCEL, lambda _signer, _now: call, urgent=True)
+            return [as_asked(command, Verdict.UNKNOWN, judgement.message) for command, _ in asked]
         if judgement.verdict is not Verdict.ACCEPTED:
-            raise _refusal(judgement)
+            raise refusal(judgement)
+        return self._sorted_out([command for command, _ in asked], judgement)
 
-    async def get_open_orders(self, symbol: str = "") -> list[Order]:
-        """Orders that rest or wait for their trigger."""
-        call = script_requests.open_orders(self._symbols.to_market(symbol)) if symbol else requests.open_orders()
-        return [self._order(result) for result in await self._rows("GET /orders", wire.OrderResult, call)]
-
-    async def get_order(self, symbol: str, *, order_id: str = "", client_id: str = "") -> Order | None:
-        """Open orders are asked first, then the history."""
-        market = await self.get_market(symbol)
-        wanted = _one_id(order_id, client_id)
-        call = script_requests.order_by_id(order_id) if order_id else requests.order_by_client_id(wanted)
+    def _sorted_out(self, asked: list[PlaceOrder], judgement: Judgement) -> list[ScriptedOrder]:
+        """Each order's own answer. Errors name no order: they are those of the orders not taken, if their numbers agree."""
         try:
-            return self._order(await self._get("GET /orders/...", wire.OrderResult, call))
-        except ExchangeError as error:
-            if isinstance(error, AuthError) or error.code not in _TOO_LATE:
-                raise
-        return await self._closed_order(market, order_id, client_id)
+            answer = responses.decode("POST /orders/batch", script_results.BatchResult, judgement.body)
+            taken = {order.client_id: order for order in map(self._order, answer.orders or [])}
+        except ProtocolError as error:
+            return [as_asked(command, Verdict.UNKNOWN, str(error)) for command in asked]
+        errors = [f"{each.error}: {each.message}" for each in answer.errors or []]
+        missing = [command.client_id for command in asked if command.client_id not in taken]
+        outcome = Verdict.REJECTED if len(errors) == len(missing) else Verdict.UNKNOWN
+        words = dict(zip(missing, errors, strict=True)) if outcome is Verdict.REJECTED else {}
+        return [
+            ScriptedOrder(**msgspec.structs.asdict(taken[command.client_id]))
+            if command.client_id in taken
+            else as_asked(command, outcome, words.get(command.client_id, "neither among the orders nor among the errors"))
+            for command in asked
+        ]
 
-    async def _closed_order(self, market: Market, order_id: str, client_id: str) -> Order | None:
-        """The newest order of the history with that id. Raises ProtocolError when the history is too long to say no."""
-        cursor = ""
-        for _ in range(_MOST_HISTORY_PAGES):
-            call = script_requests.orders_history(market.market, client_id, cursor)
-            page = await self._get("GET /orders-history", wire.Page, call)
-            found = [self._order(responses.decode("GET /orders-history", wire.OrderResult, raw)) for raw in page.results]
-            mine = [order for order in found if (order_id or client_id) in (order.order_id, order.client_id)]
-            if mine:
-                return max(mine, key=lambda order: order.updated_at)
-            if not page.next:
-                return None
-            cursor = page.next
-        raise ProtocolError("GET /orders-history", f"more than {_MOST_HISTORY_PAGES} pages")
+    async def cancel_batch(self, *, order_ids: Sequence[str] = (), client_ids: Sequence[str] = ()) -> list[CancelOutcome]:
+        """Cancel several orders by either id, exchange ids first; one outcome for each, `unknown` when no answer came."""
+        if not order_ids and not client_ids:
+            raise ConfigError("order_ids, client_ids", "none", "at least one id")
+        call = script_requests.cancel_batch(order_ids, client_ids)
+        judgement = await self._rest.order(RequestKind.CANCEL, lambda _signer, _now: call, urgent=True, whole=True)
+        ids = len(order_ids) + len(client_ids)
+        if judgement.verdict is Verdict.UNKNOWN:
+            return [CancelOutcome.UNKNOWN] * ids
+        if judgement.verdict is not Verdict.ACCEPTED:
+            raise refusal(judgement)
+        results = responses.decode("DELETE /orders/batch", script_results.CancelResults, judgement.body).results
+        if len(results) != ids:
+            return [CancelOutcome.UNKNOWN] * ids
+        return [_CANCELLED.get(result.status, CancelOutcome.UNKNOWN) for result in results]
 
-    async def _place(
-        self,
-        symbol: str,
-        side: Side | str,
-        size: Amount,
-        kind: OrderType,
-        *,
-        price: Amount | None = None,
-        trigger_price: Amount | None = None,
-        time_in_force: TimeInForce = TimeInForce.GTC,
-        reduce_only: bool,
-        client_id: str,
-    ) -> ScriptedOrder:
+    # TWAP orders
+
+    async def place_twap(
+        self, symbol: str, side: Side | str, size: Amount, *, duration_s: int, every_s: int = _TWAP_STEP_S
+    ) -> TwapOrder:
+        """Trade `size` at market in equal slices over `duration_s`, one every `every_s` seconds (multiples of 30).
+
+        TWAP orders have no client id: when the answer did not come (`unknown`), look for it with `get_twaps`.
+        """
+        _check_twap(duration_s, every_s)
         market = await self.get_market(symbol)
-        tick = market.price_tick
-        command = PlaceOrder(
-            client_id=client_id or _next_client_id(),
-            symbol=market.symbol,
-            side=checked_side(side),
-            type=kind,
-            size=checked_amount("size", size, market.size_step, market.base),
-            price=None if price is None else checked_amount("price", price, tick, market.quote),
-            trigger_price=None
-            if trigger_price is None
-            else checked_amount("trigger_price", trigger_price, tick, market.quote),
-            time_in_force=time_in_force,
-            reduce_only=reduce_only,
-            role=OrderRole.EXIT if reduce_only else OrderRole.ENTRY,
-            reason="script",
-        )
-        judgement = await self._rest.order(
-            RequestKind.PLACE, lambda signer, now_ms: self._signed(command, market, signer, now_ms), urgent=reduce_only
-        )
-        return self._placed(command, judgement)
+        chosen, amount = checked_side(side), checked_amount("size", size, market.size_step, market.base)
 
-    def _signed(self, command: PlaceOrder, market: Market, signer: ParadexSigner, now_ms: int) -> Call:
-        signature = signer.sign_order(
-            market=market.market,
-            side=command.side,
-            order_type=command.type,
-            size=command.size,
-            price=command.price,
-            timestamp_ms=now_ms,
-        )
-        window = self._rest.settings.recv_window_ms
-        return requests.place_order(requests.order_body(command, market.market, signature, now_ms, window))
+        def build(signer: ParadexSigner, now_ms: int) -> Call:
+            signature = signer.sign_order(
+                market=market.market, side=chosen, order_type=OrderType.MARKET, size=amount, price=None, timestamp_ms=now_ms
+            )
+            window = self._rest.settings.recv_window_ms
+            return script_requests.place_twap(
+                script_requests.twap_body(
+                    market.market,
+                    chosen,
+                    amount,
+                    duration_s=duration_s,
+                    every_s=every_s,
+                    signature=signature,
+                    signed_ms=now_ms,
+                    window_ms=window,
+                )
+            )
 
-    def _placed(self, command: PlaceOrder, judgement: Judgement) -> ScriptedOrder:
-        if judgement.verdict is Verdict.ACCEPTED and judgement.order is not None:
-            order = self._order(judgement.order)
-            if order.client_id == command.client_id:
-                return _scripted(order)
-            judgement = Judgement(Verdict.UNKNOWN, "BAD_ANSWER", f"the answer is about order {order.client_id!r}")
+        judgement = await self._rest.order(RequestKind.PLACE, build, urgent=False, whole=True)
+        if judgement.verdict is Verdict.ACCEPTED:
+            return self._twap(responses.decode("POST /algo/orders", script_results.TwapResult, judgement.body))
         if judgement.verdict is not Verdict.UNKNOWN:
-            raise _refusal(judgement)
-        return ScriptedOrder(
-            symbol=command.symbol,
-            client_id=command.client_id,
-            order_id="",
-            side=command.side,
-            type=command.type,
-            size=command.size,
-            remaining=command.size,
+            raise refusal(judgement)
+        return TwapOrder(
+            symbol=market.symbol,
+            id="",
+            side=chosen,
+            size=amount,
+            remaining=amount,
             status=OrderStatus.NEW,
-            price=command.price,
-            trigger_price=command.trigger_price,
-            time_in_force=command.time_in_force,
-            reduce_only=command.reduce_only,
-            outcome=Verdict.UNKNOWN,
+            unknown=True,
             message=f"{judgement.code}: {judgement.message}",
         )
 
-    async def _last_word(self, placed: Order) -> Order | None:
-        """What the exchange says of an order that it took; a read that fails leaves what was known."""
-        try:
-            return await self.get_order(placed.symbol, client_id=placed.client_id)
-        except (ExchangeError, TransportError, ProtocolError):
-            return None
+    async def cancel_twap(self, twap_id: str) -> CancelOutcome:
+        """Stop a TWAP order; what it filled stays."""
+        call = script_requests.cancel_twap(twap_id)
+        judgement = await self._rest.order(RequestKind.CANCEL, lambda _signer, _now: call, urgent=True)
+        if judgement.code == "ALGO_ID_NOT_FOUND":
+            return CancelOutcome.GONE
+        if judgement.verdict is Verdict.UNKNOWN:
+            return CancelOutcome.UNKNOWN
+        if judgement.verdict is not Verdict.ACCEPTED:
+            raise refusal(judgement)
+        return CancelOutcome.ACCEPTED
+
+    # keys and tokens of the account
+
+    async def get_subkeys(self, *, with_revoked: bool = False) -> list[SubkeyResult]:
+        """The subkeys of the account; `flashscalper keys` makes and revokes them."""
+        return await AccountKeys(self._rest).registered(with_revoked=with_revoked)
+
+    async def get_tokens(self, *, with_invalid: bool = False) -> list[TokenResult]:
+        """The long-lived tokens of the account; revoked and expired ones too if asked for."""
+        return await self._rows("GET /account/tokens", TokenResult, key_requests.tokens(with_invalid=with_invalid))
+
+    async def create_token(
+        self, name: str, life_s: int, *, kind: str = "jwt", networks: tuple[str, ...] = ()
+    ) -> tuple[Secret, TokenResult]:
+        """A long-lived token for `PARADEX_BEARER_TOKEN`, which only reads, and what the exchange says of it.
+
+        `networks`: where it may be used from, any address if empty. The documents do not list the kinds (paradex.md 2.8).
+        Asked once: TransportError means that there may be one more token now (`get_tokens`).
+        """
+        if not 60 <= life_s <= 31_536_000:
+            raise ConfigError("life_s", life_s, "60 to 31536000 seconds")
+        call = key_requests.create_token(name, kind, life_s, check_networks(networks))
+        judgement = await self._rest.order(RequestKind.PLACE, lambda _signer, _now: call, urgent=False, whole=True)
+        if judgement.verdict is not Verdict.ACCEPTED:
+            raise refusal(judgement)
+        made = responses.decode("POST /account/tokens", key_requests.NewTokenResult, judgement.body)
+        return Secret(made.token), made.api_token
+
+    async def revoke_token(self, lookup_id: str) -> None:
+        """Take a token's rights away."""
+        await self._rest.read(key_requests.revoke_token(lookup_id))
 
 
 def scripted_settings(environment: str, *, rest_url: str = "", ws_url: str = "", **changes: Any) -> ParadexSettings:
@@ -280,23 +236,8 @@ def scripted_settings(environment: str, *, rest_url: str = "", ws_url: str = "",
     return settings
 
 
-def _scripted(order: Order) -> ScriptedOrder:
-    return ScriptedOrder(**{field: getattr(order, field) for field in Order.__struct_fields__})
-
-
-def _refusal(judgement: Judgement) -> ExchangeError | TransportError:
-    """A definitive no as an exception: the exchange's own, or that nothing left us."""
-    if judgement.verdict is Verdict.REJECTED:
-        return ExchangeError(judgement.code, judgement.message)
-    return TransportError(f"{judgement.code}: {judgement.message}")
-
-
-def _one_id(order_id: str, client_id: str) -> str:
-    if bool(order_id) == bool(client_id):
-        raise ConfigError("order", (order_id, client_id), "either order_id or client_id")
-    return order_id or client_id
-
-
-def _next_client_id() -> str:
-    """An id of a script: start second, process and number; told from a trading run's ids by its first letters."""
-    return f"sc-{_STARTED:x}-{os.getpid():x}-{next(_numbers)}"
+def _check_twap(duration_s: int, every_s: int) -> None:
+    if not _TWAP_STEP_S <= duration_s <= _TWAP_LONGEST_S or duration_s % _TWAP_STEP_S:
+        raise ConfigError("duration_s", duration_s, f"a multiple of {_TWAP_STEP_S} up to {_TWAP_LONGEST_S}")
+    if not _TWAP_STEP_S <= every_s <= duration_s or every_s % _TWAP_STEP_S:
+        raise ConfigError("every_s", every_s, f"a multiple of {_TWAP_STEP_S} up to duration_s")

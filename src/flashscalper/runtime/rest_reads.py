@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
-from itertools import count
+from collections.abc import AsyncIterator, Callable
 from random import SystemRandom
 from typing import Final, TypeVar
 
@@ -38,10 +37,8 @@ T = TypeVar("T")
 
 MOST_KLINES: Final = 10_000
 _RULES_KEPT_US: Final = 600 * SECOND_US
-_ASK_AGAIN_S: Final = 0.1
-_NOT_THERE: Final = frozenset({"CLIENT_ORDER_ID_NOT_FOUND", "ORDER_ID_NOT_FOUND", "NOT_FOUND"})
-_TOO_LATE: Final = frozenset({*_NOT_THERE, "ORDER_IS_CLOSED", "ORDER_IS_NOT_OPEN"})
-_numbers = count(1)
+PRICE_KINDS: Final = ("last", "mark", "underlying")
+"""Which price klines are made of."""
 
 
 class ParadexReads(ExchangeRestClient):
@@ -77,8 +74,7 @@ class ParadexReads(ExchangeRestClient):
     async def get_market(self, symbol: str) -> Market:
         """The market's rules, read once and again after ten minutes."""
         name = self._symbols.to_market(symbol)
-        if not self._listed or self._rest.now() - self._listed_at > _RULES_KEPT_US:
-            await self._read_markets()
+        await self._listed_markets()
         if name not in self._rules:
             if name not in self._listed:
                 raise ConfigError("symbol", symbol, f"a listed market: {', '.join(sorted(self._listed)[:20])}")
@@ -109,9 +105,14 @@ class ParadexReads(ExchangeRestClient):
         )
 
     async def get_klines(
-        self, symbol: str, interval: str, limit: int = 100, *, include_current: bool = False
+        self, symbol: str, interval: str, limit: int = 100, *, include_current: bool = False, price_kind: str = "last"
     ) -> list[Kline]:
-        """Paradex serves 1m 3m 5m 15m 30m 1h; 2h, 4h and 1d are composed of hours. At most 10,000."""
+        """Paradex serves 1m 3m 5m 15m 30m 1h; 2h, 4h and 1d are composed of hours. At most 10,000.
+
+        `price_kind`: last (trades), mark or underlying; the latter two have no volume.
+        """
+        if price_kind not in PRICE_KINDS:
+            raise ConfigError("price_kind", price_kind, ", ".join(PRICE_KINDS))
         length, step = interval_us(interval), resolution_of(interval) * MINUTE_US
         if not 1 <= limit <= MOST_KLINES:
             raise ConfigError("limit", limit, f"1 to {MOST_KLINES}")
@@ -123,7 +124,8 @@ class ParadexReads(ExchangeRestClient):
         window = requests.MAX_KLINES * step
         for begin in range(start_at, end_at, window):
             until = min(begin + window, end_at)
-            body = await self._rest.read(requests.klines(market.market, step // MINUTE_US, begin, until - 1_000))
+            call = requests.klines(market.market, step // MINUTE_US, begin, until - 1_000, price_kind)
+            body = await self._rest.read(call)
             for kline in responses.klines_from(body, market.symbol, interval, step):
                 if begin <= kline.open_at < until:
                     rows[kline.open_at] = kline
@@ -156,35 +158,49 @@ class ParadexReads(ExchangeRestClient):
             raise ConfigError("leverage", leverage, "a whole number from 1")
         market = await self.get_market(symbol)
         await self._rest.read(requests.set_margin(market.market, leverage, isolated=isolated))
-        found = await self._get("GET /account/margin", wire.MarginConfigs, requests.margin(market.market))
-        entry = next((config for config in found.configs if config.market == market.market), None)
-        if entry is None:
-            raise ProtocolError("GET /account/margin", f"nothing about {market.market}")
-        read = LeverageRead(market.symbol, entry.leverage, entry.margin_type == "ISOLATED")
+        read = await self._leverage(market)
         if (read.leverage, read.isolated) != (leverage, isolated):
-            raise ExchangeError("LEVERAGE_NOT_SET", f"{market.symbol} is at {entry.leverage}x {entry.margin_type}")
+            mode = "ISOLATED" if read.isolated else "CROSS"
+            raise ExchangeError("LEVERAGE_NOT_SET", f"{market.symbol} is at {read.leverage}x {mode}")
         return read
 
     async def iter_fills(self, symbol: str = "", *, since_at: int = 0) -> AsyncIterator[Fill]:
         """Our executions, page by page."""
         name = self._symbols.to_market(symbol) if symbol else ""
         seen: set[tuple[str, str]] = set()
+        async for raw in self._pages("GET /fills", lambda cursor: requests.fills(since_at, name, cursor)):
+            result = responses.decode("GET /fills", wire.FillResult, raw)
+            fill = responses.fill_from(result, self._symbols.to_symbol(result.market))
+            if fill.key not in seen:
+                seen.add(fill.key)
+                yield fill
+
+    # reading
+
+    async def _listed_markets(self) -> None:
+        """Read what is listed, unless that was done lately."""
+        if not self._listed or self._rest.now() - self._listed_at > _RULES_KEPT_US:
+            await self._read_markets()
+
+    async def _leverage(self, market: Market) -> LeverageRead:
+        found = await self._get("GET /account/margin", wire.MarginConfigs, requests.margin(market.market))
+        entry = next((config for config in found.configs if config.market == market.market), None)
+        if entry is None:
+            raise ProtocolError("GET /account/margin", f"nothing about {market.market}")
+        return LeverageRead(market.symbol, entry.leverage, entry.margin_type == "ISOLATED")
+
+    async def _pages(self, where: str, call: Callable[[str], Call]) -> AsyncIterator[msgspec.Raw]:
+        """The rows of every page; `call` makes the request of a cursor, the first one of an empty cursor."""
         cursor = ""
         while True:
-            page = await self._get("GET /fills", wire.Page, requests.fills(since_at, name, cursor))
+            page = await self._get(where, wire.Page, call(cursor))
             for raw in page.results:
-                result = responses.decode("GET /fills", wire.FillResult, raw)
-                fill = responses.fill_from(result, self._symbols.to_symbol(result.market))
-                if fill.key not in seen:
-                    seen.add(fill.key)
-                    yield fill
+                yield raw
             if not page.next:
                 return
             if page.next == cursor:
-                raise ProtocolError("GET /fills", "the cursor does not move")
+                raise ProtocolError(where, "the cursor does not move")
             cursor = page.next
-
-    # reading
 
     async def _read_markets(self) -> None:
         rows = responses.decode("GET /markets", wire.Page, await self._rest.read(requests.markets())).results

@@ -20,7 +20,7 @@ from flashscalper.model.events import LeverageRead, Verdict
 from flashscalper.model.fills import Fill
 from flashscalper.model.klines import Kline
 from flashscalper.model.markets import Market
-from flashscalper.model.orders import Order, Side, TimeInForce
+from flashscalper.model.orders import Order, OrderType, Side, TimeInForce
 from flashscalper.model.positions import AccountSummary, ExchangePosition
 
 Amount = Decimal | int | str
@@ -41,6 +41,24 @@ class ScriptedOrder(Order, frozen=True, kw_only=True):
     def unknown(self) -> bool:
         """Whether nobody knows what became of it."""
         return self.outcome is Verdict.UNKNOWN
+
+
+class OrderRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """An order that a script wants: any of the exchange's types, alone (`place_order`) or in a batch (`place_batch`).
+
+    `price` belongs to the types with a limit, `trigger_price` to those that wait for the mark price (stops, take-profits);
+    one that is missing, or given where it means nothing, is refused by name. `client_id` is made up when empty.
+    """
+
+    symbol: str
+    side: Side | str
+    size: Amount
+    type: OrderType | str = OrderType.LIMIT
+    price: Amount | None = None
+    trigger_price: Amount | None = None
+    time_in_force: TimeInForce | str = TimeInForce.GTC
+    reduce_only: bool = False
+    client_id: str = ""
 
 
 class CancelOutcome(StrEnum):
@@ -108,9 +126,12 @@ class ExchangeRestClient(ABC):
 
     @abstractmethod
     async def get_klines(
-        self, symbol: str, interval: str, limit: int = 100, *, include_current: bool = False
+        self, symbol: str, interval: str, limit: int = 100, *, include_current: bool = False, price_kind: str = "last"
     ) -> list[Kline]:
-        """The last `limit` closed klines, oldest first; the forming one behind them if asked for, not `closed`."""
+        """The last `limit` closed klines, oldest first; the forming one behind them if asked for, not `closed`.
+
+        `price_kind` says of which price: `last` (trades), `mark` or `underlying`.
+        """
 
     @abstractmethod
     async def get_funding_rate(self, symbol: str) -> FundingRate:
@@ -223,6 +244,22 @@ def checked_side(side: Side | str) -> Side:
         return Side(side.lower())
     except ValueError:
         raise ConfigError("side", side, "BUY, SELL") from None
+
+
+def checked_type(kind: OrderType | str) -> OrderType:
+    """`STOP_LIMIT`, `stop_limit` or the member; raises ConfigError for anything else."""
+    try:
+        return OrderType(kind.lower())
+    except ValueError:
+        raise ConfigError("type", kind, ", ".join(OrderType)) from None
+
+
+def checked_time_in_force(time_in_force: TimeInForce | str) -> TimeInForce:
+    """`IOC`, `ioc` or the member; raises ConfigError for anything else."""
+    try:
+        return TimeInForce(time_in_force.lower())
+    except ValueError:
+        raise ConfigError("time_in_force", time_in_force, ", ".join(TimeInForce)) from None
 
 
 def checked_amount(field: str, value: Amount, step: Decimal, unit: str) -> Decimal:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
 import jsonschema
 import pytest
 
-from flashscalper.exchanges.paradex import requests
+from flashscalper.exchanges.paradex import key_requests, requests, script_requests
 from flashscalper.exchanges.paradex.requests import Call
+from flashscalper.exchanges.paradex.script_results import HISTORY_KINDS
 from flashscalper.model.commands import ModifyOrder, PlaceOrder
 from flashscalper.model.orders import OrderRole, OrderType, Side, TimeInForce
 from tests.exchanges.paradex.bench import START, Bench, signer
@@ -80,6 +82,38 @@ CALLS = [
     requests.modify_order("17672", b"{}"),
     requests.cancel_order("17672", "", MARKET),
     requests.cancel_order("", "fs-a-1", MARKET),
+    requests.klines(MARKET, 60, START, START, "mark"),
+    script_requests.market_summary(MARKET),
+    script_requests.best_quote(MARKET),
+    script_requests.order_book(MARKET, 5, interactive=False),
+    script_requests.order_book(MARKET, 5, interactive=True),
+    script_requests.impact_price(MARKET, Decimal(2)),
+    script_requests.trades(MARKET, START, START, "c"),
+    script_requests.funding_data(MARKET, START, START, "c"),
+    script_requests.account_summaries(),
+    *(script_requests.account_history(kind) for kind in HISTORY_KINDS),
+    script_requests.balances(),
+    script_requests.funding_payments(MARKET, START, START, "c"),
+    script_requests.tradebusts(START, START, "c"),
+    script_requests.liquidations(START, START),
+    script_requests.open_orders(MARKET),
+    script_requests.order_by_id("17672"),
+    script_requests.orders_history(MARKET, "fs-a-1", "c", start_at=START, end_at=START),
+    script_requests.cancel_all(MARKET),
+    script_requests.place_batch([b"{}"]),
+    script_requests.cancel_batch(["17672"], ["fs-a-1"]),
+    script_requests.place_twap(b"{}"),
+    script_requests.twaps(),
+    script_requests.twap("7"),
+    script_requests.twap_history(MARKET, "c"),
+    script_requests.cancel_twap("7"),
+    key_requests.onboarded("0x1"),
+    key_requests.subkeys(with_revoked=True),
+    key_requests.register_subkey(signer(), "0x2", "name", ("203.0.113.0/24",), 5),
+    key_requests.revoke_subkey("0x2"),
+    key_requests.tokens(with_invalid=True),
+    key_requests.create_token("name", "jwt", 60, ("203.0.113.0/24",)),
+    key_requests.revoke_token("lookup-1"),
 ]
 
 
@@ -146,6 +180,50 @@ def test_every_instruction_is_documented(time_in_force: TimeInForce, openapi: di
         requests.order_body(order(OrderType.LIMIT, time_in_force=time_in_force), MARKET, SIGNATURE, START // 1000, 5000)
     )
     jsonschema.validate(body, schema(openapi, schema_name(openapi, "/orders", "post")))
+
+
+def twap_call() -> Call:
+    signed: dict[str, Any] = {"signature": SIGNATURE, "signed_ms": START // 1000, "window_ms": 5000}
+    body = script_requests.twap_body(MARKET, Side.SELL, Decimal(2), duration_s=60, every_s=30, **signed)
+    return script_requests.place_twap(body)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        script_requests.place_batch([requests.order_body(order(OrderType.LIMIT), MARKET, SIGNATURE, 1, 5000)] * 2),
+        script_requests.cancel_batch(["17672"], ["fs-a-1"]),
+        twap_call(),
+        requests.set_margin(MARKET, 5, isolated=True),
+        requests.onboarding(signer(), ""),
+        key_requests.register_subkey(signer(), "0x2", "name", ("203.0.113.0/24",), 5),
+        key_requests.create_token("name", "jwt", 60, ("203.0.113.0/24",)),
+    ],
+    ids=lambda call: f"{call.method} {call.path}",
+)
+def test_every_other_body_fits_the_specification(call: Call, openapi: dict[str, Any]) -> None:
+    (template,) = [path for path in openapi["paths"] if path == call.path] or [
+        path for path in openapi["paths"] if matches(path, call.path)
+    ]
+    documented = openapi["paths"][template][call.method.lower()]["requestBody"]
+    if "$ref" in documented:
+        documented = openapi["components"]["requestBodies"][documented["$ref"].rsplit("/", 1)[1]]
+    wanted = documented["content"]["application/json"]["schema"]
+    body = json.loads(call.body)
+    jsonschema.validate(body, {**wanted, "components": openapi["components"]})
+    named = wanted["items"]["$ref"] if wanted.get("type") == "array" else wanted["$ref"]
+    known = set(openapi["components"]["schemas"][named.rsplit("/", 1)[1]]["properties"])
+    for each in body if isinstance(body, list) else [body]:
+        assert set(each) <= known
+
+
+def test_every_function_that_builds_a_request_is_among_those_that_are_checked() -> None:
+    """A new endpoint of the client is checked against the specification, or this test says that it is not."""
+    source = Path(__file__).read_text()
+    for module in (requests, script_requests, key_requests):
+        for name, function in vars(module).items():
+            if getattr(function, "__annotations__", {}).get("return") == "Call" and function.__module__ == module.__name__:
+                assert f"{module.__name__.rpartition('.')[2]}.{name}(" in source, name
 
 
 def check_rpc(method: dict[str, Any], params: dict[str, Any]) -> None:

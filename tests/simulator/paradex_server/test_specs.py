@@ -16,7 +16,6 @@ from tests.simulator.paradex_server.bench import Bench
 # Trading routes of the OpenAPI file that are answered "not simulated", with the reason.
 LEFT_OUT = {
     "/account/compliance": "not trading",
-    "/account/history": "charts of the web page",
     "/account/paradigm/enable": "RFQ",
     "/account/profile/notifications": "not trading",
     "/account/profile/notifications/last_seen": "not trading",

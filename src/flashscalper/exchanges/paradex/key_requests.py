@@ -1,6 +1,6 @@
-"""REST calls about an account's keys, and what they answer: subkeys are registered, listed and revoked (paradex.md 2.7).
+"""REST calls about an account's keys and tokens, and what they answer (paradex.md 2.7, 2.8).
 
-Plain functions like those of `requests`. All but the listing need a token of the main key.
+Plain functions like those of `requests`. Registering and revoking a subkey needs a token of the main key.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 REGISTRATION_LIFE_S: Final = 300
 _PATH: Final = "/account/keys/subkeys"
+_TOKENS: Final = "/account/tokens"
 
 
 class SubkeyResult(msgspec.Struct):
@@ -35,6 +36,26 @@ class OnboardingResult(msgspec.Struct):
 
     address: str
     exists: bool
+
+
+class TokenResult(msgspec.Struct):
+    """One long-lived token of `GET /account/tokens`. Instants are nanoseconds, 0 = never."""
+
+    lookup_id: str
+    name: str = ""
+    kind: str = ""
+    token_id: str = ""
+    allowed_cidrs: list[str] | None = None
+    created_at: int = 0
+    expiry_at: int = 0
+    revoked_at: int = 0
+
+
+class NewTokenResult(msgspec.Struct):
+    """`POST /account/tokens`: the only answer that holds the token itself."""
+
+    token: str
+    api_token: TokenResult
 
 
 def onboarded(public_key: str) -> Call:
@@ -68,3 +89,21 @@ def register_subkey(signer: ParadexSigner, public_key: str, name: str, allowed_c
 def revoke_subkey(public_key: str) -> Call:
     """Take a key's rights away, for good."""
     return Call("DELETE", f"{_PATH}/{quote(public_key, safe='')}", Group.READ)
+
+
+def tokens(*, with_invalid: bool = False) -> Call:
+    """The long-lived tokens of our account."""
+    return Call("GET", _TOKENS, Group.READ, "with_invalid=true" if with_invalid else "")
+
+
+def create_token(name: str, kind: str, life_s: int, allowed_cidrs: tuple[str, ...]) -> Call:
+    """Make a token that lives for `life_s`. Not to be repeated blindly: each call makes one."""
+    body: dict[str, object] = {"name": name, "token_type": kind, "expiry_duration": life_s}
+    if allowed_cidrs:
+        body["allowed_cidrs"] = list(allowed_cidrs)
+    return Call("POST", _TOKENS, Group.READ, "", msgspec.json.encode(body))
+
+
+def revoke_token(lookup_id: str) -> Call:
+    """Take a token's rights away, for good."""
+    return Call("DELETE", f"{_TOKENS}/{quote(lookup_id, safe='')}", Group.READ)

@@ -120,9 +120,14 @@ def markets() -> Call:
     return Call("GET", "/markets", Group.PUBLIC)
 
 
-def klines(market: str, resolution: int, start_at: int, end_at: int) -> Call:
-    """Klines of `resolution` minutes that open in [start_at, end_at], microseconds; at most 1,000 are safe per call."""
+def klines(market: str, resolution: int, start_at: int, end_at: int, price_kind: str = "") -> Call:
+    """Klines of `resolution` minutes that open in [start_at, end_at], microseconds; at most 1,000 are safe per call.
+
+    `price_kind`: last (what the exchange takes it to be when nothing is said), mark or underlying.
+    """
     query = {"symbol": market, "resolution": resolution, "start_at": start_at // 1000, "end_at": end_at // 1000}
+    if price_kind:
+        query["price_kind"] = price_kind
     return Call("GET", "/markets/klines", Group.PUBLIC, urlencode(query))
 
 

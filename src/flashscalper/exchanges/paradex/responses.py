@@ -107,7 +107,7 @@ def _optional_price(field: str, value: wire.Number) -> Decimal | None:
     return positive(field, value)
 
 
-def _word(field: str, kind: type[E], text: str | None) -> E:
+def word(field: str, kind: type[E], text: str | None) -> E:
     """An upper-case word of the wire as a member of our enum."""
     try:
         return kind((text or "").lower())
@@ -116,7 +116,7 @@ def _word(field: str, kind: type[E], text: str | None) -> E:
         raise ProtocolError(field, f"saw {text!r}; accepted: {accepted}") from None
 
 
-def _instant(field: str, milliseconds: int) -> int:
+def instant_of(field: str, milliseconds: int) -> int:
     """Milliseconds of the wire as microseconds; refuses what no clock shows (before 1970, after 2200)."""
     if not 0 <= milliseconds < 7_258_118_400_000:
         raise ProtocolError(field, f"saw {milliseconds}; accepted: unix milliseconds")
@@ -130,7 +130,7 @@ def order_from(result: wire.OrderResult, symbol: str) -> Order:
     """An order of a push or an answer."""
     size = amount("order.size", result.size)
     remaining = optional_amount("order.remaining_size", result.remaining_size)
-    kind = _word("order.type", OrderType, result.type)
+    kind = word("order.type", OrderType, result.type)
     return Order(
         symbol=symbol,
         client_id=result.client_id or "",
@@ -139,15 +139,15 @@ def order_from(result: wire.OrderResult, symbol: str) -> Order:
         type=kind,
         size=size,
         remaining=_remaining(size, remaining),
-        status=_word("order.status", OrderStatus, result.status),
+        status=word("order.status", OrderStatus, result.status),
         price=None if kind in MARKET_TYPES else _optional_price("order.price", result.price),
         trigger_price=_optional_price("order.trigger_price", result.trigger_price),
-        time_in_force=_word("order.instruction", TimeInForce, result.instruction or "GTC"),
+        time_in_force=word("order.instruction", TimeInForce, result.instruction or "GTC"),
         reduce_only="REDUCE_ONLY" in (result.flags or ()),
         cancel_reason=result.cancel_reason or "",
         average_price=_optional_price("order.avg_fill_price", result.avg_fill_price),
-        created_at=_instant("order.created_at", result.created_at),
-        updated_at=_instant("order.last_updated_at", result.last_updated_at or result.created_at),
+        created_at=instant_of("order.created_at", result.created_at),
+        updated_at=instant_of("order.last_updated_at", result.last_updated_at or result.created_at),
         seq_no=result.seq_no,
     )
 
@@ -164,12 +164,12 @@ def fill_from(result: wire.FillResult, symbol: str) -> Fill:
     """One of our executions of a push or an answer. The wire's `fee` and `realized_funding` keep their sign."""
     return Fill(
         id=result.id,
-        kind=_word("fill.fill_type", FillKind, result.fill_type),
+        kind=word("fill.fill_type", FillKind, result.fill_type),
         order_id=result.order_id,
         client_id=result.client_id or "",
         symbol=symbol,
         side=_SIDES[result.side],
-        liquidity=_word("fill.liquidity", Liquidity, result.liquidity),
+        liquidity=word("fill.liquidity", Liquidity, result.liquidity),
         price=positive("fill.price", result.price),
         size=positive("fill.size", result.size),
         fee=amount("fill.fee", result.fee),
@@ -178,7 +178,7 @@ def fill_from(result: wire.FillResult, symbol: str) -> Fill:
         funding=optional_amount("fill.realized_funding", result.realized_funding),
         remaining=optional_amount("fill.remaining_size", result.remaining_size),
         flags=tuple(result.flags or ()),
-        filled_at=_instant("fill.created_at", result.created_at),
+        filled_at=instant_of("fill.created_at", result.created_at),
     )
 
 
@@ -201,7 +201,7 @@ def position_from(result: wire.PositionResult, symbol: str) -> ExchangePosition:
         liquidation_price=_optional_price("position.liquidation_price", result.liquidation_price),
         leverage=optional_amount("position.leverage", result.leverage),
         last_fill_id=result.last_fill_id or "",
-        updated_at=_instant("position.last_updated_at", result.last_updated_at),
+        updated_at=instant_of("position.last_updated_at", result.last_updated_at),
         seq_no=result.seq_no,
     )
 
@@ -216,7 +216,7 @@ def account_from(result: wire.AccountResult) -> AccountSummary:
         initial_margin=amount("account.initial_margin_requirement", result.initial_margin_requirement),
         maintenance_margin=amount("account.maintenance_margin_requirement", result.maintenance_margin_requirement),
         status=result.status,
-        updated_at=_instant("account.updated_at", result.updated_at),
+        updated_at=instant_of("account.updated_at", result.updated_at),
         seq_no=result.seq_no,
     )
 
@@ -230,7 +230,7 @@ def trade_from(result: wire.TradeResult, symbol: str) -> Trade:
         raise ProtocolError("trade", f"price {result.price}, size {result.size}; accepted: finite numbers above 0")
     if result.id < 0:
         raise ProtocolError("trade.id", f"saw {result.id}; accepted: a number not below 0")
-    traded_at = _instant("trade.created_at", result.created_at)
+    traded_at = instant_of("trade.created_at", result.created_at)
     return Trade(symbol, result.id, _SIDES[result.side], result.price, result.size, traded_at)
 
 
@@ -242,7 +242,7 @@ def klines_from(body: bytes, symbol: str, interval: str, length_us: int) -> list
     page = decode("GET /markets/klines", wire.KlinePage, body)
     found: dict[int, Kline] = {}
     for row in page.results:
-        open_at = _instant("kline.open_at", row[0])
+        open_at = instant_of("kline.open_at", row[0])
         _check_kline(row)
         found[open_at] = Kline(symbol, interval, open_at, open_at + length_us, *row[1:])
     return [found[open_at] for open_at in sorted(found)]
@@ -306,12 +306,12 @@ def _optional_rules(result: wire.MarketResult) -> Mapping[str, wire.Number]:
 
 def status_from(body: bytes) -> ExchangeStatus:
     """`GET /system/state`."""
-    return _word("GET /system/state", ExchangeStatus, decode("GET /system/state", wire.SystemState, body).status)
+    return word("GET /system/state", ExchangeStatus, decode("GET /system/state", wire.SystemState, body).status)
 
 
 def server_time_from(body: bytes) -> int:
     """`GET /system/time` in microseconds."""
-    return _instant("server_time", decode("GET /system/time", wire.SystemTime, body).server_time)
+    return instant_of("server_time", decode("GET /system/time", wire.SystemTime, body).server_time)
 
 
 def claims_from(token: str) -> wire.TokenClaims:

@@ -24,6 +24,8 @@ REFUSALS: Final = frozenset(
     {
         "VALIDATION_ERROR",
         "BINDING_ERROR",
+        "BATCH_SIZE_OUT_OF_RANGE",
+        "ALGO_ID_NOT_FOUND",
         "NOT_FOUND",
         "INVALID_REQUEST_PARAMETER",
         "ORDER_ID_NOT_FOUND",
@@ -73,13 +75,15 @@ _RATE_RPC_CODE: Final = 42901
 
 
 class Judgement(msgspec.Struct, frozen=True):
-    """A verdict with the exchange's words; `retry_login` marks a definitive refusal that a fresh token may mend."""
+    """A verdict with the exchange's words; `retry_login` marks a definitive refusal that a fresh token may mend, `body` is
+    what `judge_whole` leaves to the caller."""
 
     verdict: Verdict
     code: str = ""
     message: str = ""
     order: wire.OrderResult | None = None
     retry_login: bool = False
+    body: bytes = b""
 
 
 def unknown(code: str, message: str) -> Judgement:
@@ -98,6 +102,13 @@ def judge_http(kind: RequestKind, outcome: HttpOutcome) -> Judgement:
     if 200 <= outcome.status < 300:
         return _accepted_http(kind, outcome)
     return _refused_http(outcome)
+
+
+def judge_whole(outcome: HttpOutcome) -> Judgement:
+    """The verdict on a request that is not about one order (a batch, a TWAP order): a good answer's body stays as it is."""
+    if isinstance(outcome, HttpResponse) and 200 <= outcome.status < 300:
+        return Judgement(Verdict.ACCEPTED, body=outcome.body)
+    return judge_http(RequestKind.PLACE, outcome)
 
 
 def _accepted_http(kind: RequestKind, response: HttpResponse) -> Judgement:

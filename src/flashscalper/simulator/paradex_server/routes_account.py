@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Final
 
 import msgspec
 
 from flashscalper.model.amounts import ZERO, parse_amount, plain
 from flashscalper.model.errors import ExchangeError, ProtocolError
+from flashscalper.model.instants import DAY_US
 from flashscalper.simulator.paradex_server import views
 from flashscalper.simulator.paradex_server.accounts import normal_hex
 from flashscalper.simulator.paradex_server.answers import Reply, invalid, ok, refused, results
@@ -16,6 +18,9 @@ from flashscalper.simulator.paradex_server.limits import Group
 from flashscalper.simulator.paradex_server.order_requests import decode
 from flashscalper.simulator.paradex_server.paging import asked, instant, page
 from flashscalper.simulator.paradex_server.routing import Route
+
+
+_CURVES: Final = ("pnl", "value", "volume", "fee_savings")
 
 
 class MarginBody(msgspec.Struct):
@@ -184,6 +189,24 @@ def liquidations(context: Context, request: Request) -> Reply:
     return results([{"id": id_, "created_at": views.ms(at)} for id_, at in rows if _inside(at, start_at, end_at)])
 
 
+def history(context: Context, request: Request) -> Reply:
+    """A curve of the account, one point for each UTC day with a fill: pnl and volume are sums up to then. Of the account's
+    value only the present is known, and nobody saves fees here. How close the real points lie is not documented [open]."""
+    kind = request.query.get("type", "")
+    if kind not in _CURVES:
+        raise invalid("type", kind, ", ".join(_CURVES))
+    if kind == "value":
+        summary = context.exchange.account_summary(request.account)
+        return ok({"data": [float(summary.account_value)], "timestamps": [views.ms(summary.updated_at)]})
+    days: dict[int, Decimal] = {}
+    total = ZERO
+    for fill in reversed(context.exchange.fills(request.account, None, None, None)):
+        gained = fill.realized_pnl + fill.funding - fill.fee
+        total += {"pnl": gained, "volume": fill.price * fill.size, "fee_savings": ZERO}[kind]
+        days[fill.filled_at - fill.filled_at % DAY_US] = total
+    return ok({"data": [float(value) for value in days.values()], "timestamps": [views.ms(day) for day in days]})
+
+
 def nothing_paged(context: Context, request: Request) -> Reply:
     """On-chain transactions and transfers do not exist here; the parameters are checked all the same."""
     asked(request.query, context.settings.jwt_secret)
@@ -201,6 +224,7 @@ ROUTES: Final = (
             ("/account", account),
             ("/account/summary", account_summary),
             ("/account/info", account_info),
+            ("/account/history", history),
             ("/account/subaccounts", subaccounts),
             ("/account/margin", get_margin),
             ("/account/profile", profile),

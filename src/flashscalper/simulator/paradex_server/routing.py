@@ -17,7 +17,6 @@ Handler = Callable[[Context, Request], Reply]
 
 NOT_SIMULATED: Final = (
     "/account/compliance",
-    "/account/history",
     "/account/mmp",
     "/account/paradigm",
     "/account/profile",
