@@ -166,6 +166,8 @@ def _for_people(thing: object) -> str:
         return f"{thing.before} -> {thing.after}: {'; '.join(thing.reasons) or 'no reason left'}"
     if isinstance(thing, StreamChanged):
         return f"stream {thing.stream} {'ready' if thing.ready else f'lost: {thing.reason}'}"
+    if isinstance(thing, Trouble) and thing.where == "tape":
+        return thing.detail
     if isinstance(thing, Note) and thing.code == "strategy_stopped":
         return f"strategy of {thing.symbol} stopped: {thing.text}"
     return ""

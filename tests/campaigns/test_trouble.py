@@ -1,0 +1,124 @@
+"""What goes wrong while it runs, on the real process over real sockets: a WebSocket that is refused, a disk that is full."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import resource
+import sys
+import urllib.request
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flashscalper.model.orders import OrderStatus
+from flashscalper.trading.client_ids import is_ours
+from tests.campaigns.processes import KEEP, Stand, stand
+
+REFUSED = {"kind": "error", "at": "SOCKET /v1", "stage": "request", "count": 0, "status": 503}
+"""Every handshake is refused."""
+BROKEN = {"kind": "break", "stage": "answer", "count": 40}
+"""The connection breaks under what it carries."""
+
+
+def positions(status: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {symbol: one["position"] for symbol, one in status["markets"].items() if one["position"] is not None}
+
+
+def protected(status: dict[str, Any]) -> bool:
+    held = positions(status)
+    return len(held) == 2 and all(one["protection"] == "protected" for one in held.values())
+
+
+def metrics(place: Stand) -> str:
+    (address,) = re.findall(r"metrics at (http://127\.0\.0\.1:\d+/metrics)", place.log())
+    with urllib.request.urlopen(address, timeout=20) as answer:
+        return str(answer.read().decode())
+
+
+def at_the_exchange(place: Stand) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
+    """Positions, and the sizes of stops that cover them, by symbol."""
+
+    async def main() -> tuple[dict[str, Decimal], dict[str, Decimal]]:
+        client = place.client()
+        try:
+            held = {one.symbol: abs(one.size) for one in await client.get_positions() if one.size}
+            orders = [one for one in await client.get_open_orders() if is_ours(one.client_id)]
+        finally:
+            await client.close()
+        return held, {one.symbol: one.remaining for one in orders if one.status is OrderStatus.UNTRIGGERED}
+
+    return asyncio.run(main())
+
+
+@pytest.mark.verify
+def test_refused_sockets_are_said_everywhere_stops_stay_and_it_returns_by_itself(tmp_path: Path) -> None:
+    with stand(tmp_path) as place:
+        process = place.start("--metrics-port", "0", strategy=KEEP)
+        place.until("protected", protected)
+        place.faults(REFUSED, {**BROKEN, "at": "bbo.*"}, {**BROKEN, "at": "orders.*"}, {**BROKEN, "at": "account*"})
+        seen = place.until("degraded", lambda status: status["degraded"] and status["state"] == "reducing")
+        assert any(reason.startswith("stream_market") for reason in seen["reasons"])
+        assert "DEGRADED" in place.said("status").stdout
+        assert "flashscalper_degraded 1.0" in metrics(place)
+        place.until("said", lambda _: "DEGRADED: a stream is gone; nothing is opened" in place.log())
+        held, stops = at_the_exchange(place)
+        assert (len(held), held) == (2, stops)
+        fresh = place.until(
+            "fresh by REST", lambda status: all(one["ages_s"]["mark"] <= 3.0 for one in status["markets"].values())
+        )
+        assert fresh["degraded"]
+        place.faults(method="DELETE")
+        place.until("back", lambda status: not status["degraded"] and status["state"] == "active")
+        assert "flashscalper_degraded 0.0" in metrics(place)
+        place.until("said", lambda _: "no longer degraded" in place.log())
+        process.terminate()
+        assert process.wait(60) == 0
+
+
+@pytest.mark.verify
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit of a running process is set with prlimit")
+def test_a_full_disk_ends_new_risk_keeps_stops_and_says_so_and_a_restart_knows_everything(tmp_path: Path) -> None:
+    with stand(tmp_path) as place:
+        process = place.start(strategy=KEEP)
+        place.until("protected", protected)
+        (journal,) = (tmp_path / "runs").glob("*/journal.fsj")
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (journal.stat().st_size, resource.RLIM_INFINITY))
+        assert place.verb("pause", "--reason", "to write something")["state"] == "reducing"
+        seen = place.until("said", lambda status: any(reason.startswith("ending: ") for reason in status["reasons"]))
+        assert any("File too large" in reason for reason in seen["reasons"])
+        assert place.verb("resume")["state"] == "reducing", "a resume does not give the disk back"
+        assert at_the_exchange(place)[0] == at_the_exchange(place)[1]
+        place.verb("flatten", "--reason", "exits work without a journal")
+        place.until("flat", lambda status: not positions(status) and status["orders"]["open"] == 0)
+        assert "cannot be trusted" in place.log()
+        process.terminate()
+        assert process.wait(60) == 0, place.log()
+        place.start(strategy=KEEP)
+        theirs = asyncio.run(collateral(place))
+        again = place.until("all found at the exchange", lambda status: Decimal(status["cash"]) == theirs)
+        assert all("foreign_exposure" not in block for one in again["markets"].values() for block in one["blocks"])
+        assert any(reason.startswith("canceled_by_others") for reason in again["reasons"]), "it forgot that it did it itself"
+        place.verb("resume")
+        place.until("trading", lambda status: status["state"] == "active")
+
+
+async def collateral(place: Stand) -> Decimal:
+    client = place.client()
+    try:
+        return (await client.get_balance()).total_collateral
+    finally:
+        await client.close()
+
+
+@pytest.mark.parametrize("what", ["runs", "state"])
+def test_a_folder_that_cannot_be_written_refuses_the_start_in_one_line(what: str, tmp_path: Path) -> None:
+    place = Stand(tmp_path, "http://127.0.0.1:9", {})
+    where = tmp_path / ("runs" if what == "runs" else ".local")
+    where.write_text("a file where a folder should be")
+    result = place.said("run", "--mode", "paper", "--markets", "BTCUSDT", "--seconds", "1")
+    assert result.returncode in {1, 2}
+    assert "Traceback" not in result.stderr
+    assert str(where.name) in result.stderr.splitlines()[-1]
