@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from flashscalper.model.commands import CancelOrder, ModifyOrder, PlaceOrder
+from flashscalper.model.commands import ArmOrder, CancelOrder, ModifyOrder, PlaceOrder
 from flashscalper.runtime.framing import Metadata
 from flashscalper.runtime.journal import Content, Journal
 
@@ -45,6 +45,8 @@ class TornJournal(Journal):
         for content in batch:
             if isinstance(content, PlaceOrder | ModifyOrder | CancelOrder):
                 self._written.add((type(content).__name__, content.client_id))
+            elif isinstance(content, ArmOrder):
+                self._written.add((PlaceOrder.__name__, content.order.client_id))
         if fate == "torn":
             self._tear(before, self._path.stat().st_size)
         if fate:

@@ -15,7 +15,7 @@ from random import Random
 
 import pytest
 
-from flashscalper.model.commands import PlaceOrder
+from flashscalper.model.commands import ArmOrder, PlaceOrder
 from flashscalper.model.fills import Fill
 from flashscalper.model.orders import OrderStatus
 from flashscalper.runtime.journal import read_journal
@@ -115,8 +115,15 @@ async def compare(place: Stand, cash: Decimal) -> int:
         for entry in read_journal(journal)
         if isinstance(entry.content, PlaceOrder)
     ]
+    armed = {
+        entry.content.order.client_id
+        for journal in journals
+        for entry in read_journal(journal)
+        if isinstance(entry.content, ArmOrder)
+    }
     assert len(placed) == len(set(placed)), "a client order id was handed out twice"
-    assert {fill.client_id for fill in fills} <= set(placed), "a fill of an order that no journal holds"
+    assert armed.isdisjoint(placed), "a client order id was handed out twice"
+    assert {fill.client_id for fill in fills} <= {*placed, *armed}, "a fill of an order that no journal holds"
     saved = state_of(journals[-1])
     assert saved is not None
     ours = Counter((booked.fill.key, booked.fill.size, booked.fill.price, booked.fill.fee) for booked in saved.fills)

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from flashscalper.exchanges.base import Frame, HttpRequest, SocketClosed
-from flashscalper.model.commands import CancelOrder, Command, PlaceOrder, Reconcile
+from flashscalper.model.commands import ArmOrder, CancelOrder, Command, PlaceOrder, Reconcile, ReleaseOrder
 from flashscalper.model.events import Event, OperatorAction, OperatorAsked, RequestOutcome, TimePassed, Trouble
 from flashscalper.model.instants import SECOND_US
 from flashscalper.model.klines import Kline, Trade
@@ -219,3 +219,58 @@ def test_an_order_command_is_a_command_that_the_journal_reads_back(tmp_path: Pat
             trader.incoming(price(number), START)
     contents = [entry.content for entry in read_journal(tmp_path / "j")]
     assert [type(content) for content in contents] == [Note, PlaceOrder]
+
+
+EXIT = PlaceOrder(
+    client_id="fs-t-1", symbol="ETHUSDT", side=Side.SELL, type=OrderType.MARKET, size=Decimal("0.1"), reduce_only=True,
+    role=OrderRole.EXIT, reason="target",
+)  # fmt: skip
+
+
+class Releasing(TinyEngine):
+    """Arms an exit on the first trade, releases it on the second; says a word on every event."""
+
+    def handle(self, event: Event, now: int) -> Sequence[Output]:
+        self.events.append(event)
+        word = Note("seen", f"{len(self.events)}", now)
+        if len(self.events) == 1:
+            return [word, ArmOrder(order=EXIT)]
+        return [word, ReleaseOrder(order=EXIT)] if len(self.events) == 2 else [word]
+
+
+class Armory(TinyClient):
+    """Sends what is released."""
+
+    def submit(self, command: Command, now: int) -> None:
+        if isinstance(command, ReleaseOrder):
+            super().submit(command.order, now)
+
+
+def test_the_bytes_of_an_armed_order_go_before_its_record_and_its_intent_was_durable_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    with Journal(tmp_path / "j", {}) as journal, Tape(tmp_path / "tape", {}) as tape:
+        monkeypatch.setattr(journal, "sync", lambda: synced.append(len(journal)))
+        trader = Trader(Armory(), Releasing(START), journal, tape)
+        trader.incoming(price(1), START)
+        assert synced == [2], "armed means durable"
+        trader.incoming(price(2), START)
+        assert len(journal) == 2, "nothing was written yet"
+        assert [type(item) for item in trader.outgoing()] == [HttpRequest]
+        trader.sent()
+        assert len(journal) == 4
+        assert synced == [2], "the release waits for no disk"
+        assert len(trader.latency) == 1
+    kinds = [type(entry.content) for entry in read_journal(tmp_path / "j")]
+    assert kinds == [Note, ArmOrder, Note, ReleaseOrder]
+
+
+def test_a_record_that_waits_is_written_before_anything_that_comes_after_it(tmp_path: Path) -> None:
+    with Journal(tmp_path / "j", {}) as journal, Tape(tmp_path / "tape", {}) as tape:
+        trader = Trader(Armory(), Releasing(START), journal, tape)
+        for number in range(1, 4):
+            trader.incoming(price(number), START)
+        trader.stop(START)
+    texts = [entry.content.text for entry in read_journal(tmp_path / "j") if isinstance(entry.content, Note)]
+    assert texts == ["1", "2", "3"]

@@ -38,7 +38,7 @@ from flashscalper.trading.client_ids import ClientIds
 from flashscalper.trading.costs import CostSettings, EntryStyle
 from flashscalper.trading.engine import Engine, Output
 from flashscalper.trading.saved import SavedState
-from flashscalper.trading.settings import EntrySettings, RiskLimits, TradingSettings
+from flashscalper.trading.settings import EntrySettings, ProtectionSettings, RiskLimits, TradingSettings
 from flashscalper.trading.sizing import SizingSettings
 
 D = Decimal
@@ -58,7 +58,9 @@ SETTINGS = TradingSettings(
     sizing=SizingSettings(risk_per_trade=0.005),
     costs=CostSettings(report_only=True),
     exits=ExitPolicy(stop=percent(0.5), target=percent(1.0)),
+    protection=ProtectionSettings(signed_ahead=False),
 )
+"""Exits are signed when they are wanted; `test_signed_ahead` has them at hand."""
 
 
 def market_of(symbol: str) -> Market:

@@ -40,7 +40,7 @@ def test_stopping_by_hand_keeps_the_stops() -> None:
 
 
 def test_stopping_by_hand_flattens_where_that_is_the_policy() -> None:
-    protection = ProtectionSettings(flatten_on_stop=True)
+    protection = ProtectionSettings(signed_ahead=False, flatten_on_stop=True)
     stage = Stage(msgspec.structs.replace(SETTINGS, protection=protection))
     stage.long()
     assert one(PlaceOrder, stage.operator(OperatorAction.STOP, "ctrl_c")).role is OrderRole.EXIT
@@ -77,7 +77,7 @@ def test_kill_flattens_and_stays_until_it_is_cleared_by_name() -> None:
 
 
 def test_kill_keeps_the_stops_where_that_is_the_policy() -> None:
-    protection = ProtectionSettings(flatten_on_kill=False)
+    protection = ProtectionSettings(signed_ahead=False, flatten_on_kill=False)
     stage = Stage(msgspec.structs.replace(SETTINGS, protection=protection))
     stage.long()
     none(PlaceOrder, stage.operator(OperatorAction.KILL) + stage.wait(2.0))

@@ -278,7 +278,7 @@ def test_a_stop_refused_because_the_exchange_is_closed_is_no_reason_to_leave() -
 
 
 def test_a_resting_take_profit_stands_beside_the_stop_and_goes_with_it() -> None:
-    protection = ProtectionSettings(resting_target=True)
+    protection = ProtectionSettings(signed_ahead=False, resting_target=True)
     stage = Stage(REPLACED(SETTINGS, protection=protection))
     entry = stage.enter()
     stop = one(PlaceOrder, stage.fill_whole(entry, 100.01))
@@ -299,7 +299,7 @@ def test_a_resting_take_profit_stands_beside_the_stop_and_goes_with_it() -> None
 
 
 def test_a_take_profit_that_the_exchange_takes_away_becomes_a_software_exit() -> None:
-    protection = ProtectionSettings(resting_target=True)
+    protection = ProtectionSettings(signed_ahead=False, resting_target=True)
     stage = Stage(REPLACED(SETTINGS, protection=protection))
     stop = one(PlaceOrder, stage.fill_whole(stage.enter(), 100.01))
     target = one(PlaceOrder, stage.rest_stop(stop))

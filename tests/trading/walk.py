@@ -16,13 +16,16 @@ import msgspec
 
 from flashscalper.model.amounts import ZERO
 from flashscalper.model.commands import (
+    ArmOrder,
     CancelOrder,
     Command,
+    DisarmOrder,
     FetchKlines,
     ModifyOrder,
     PlaceOrder,
     QueryOrder,
     Reconcile,
+    ReleaseOrder,
 )
 from flashscalper.model.events import (
     AccountSnapshot,
@@ -189,6 +192,10 @@ class Walk:
         if self.terms.fee_class is FeeClass.RETAIL and isinstance(command, PlaceOrder | ModifyOrder | CancelOrder):
             self._bumps.append(self.now + ExchangeRules().speed_bump_us)
         match command:
+            case ArmOrder() | DisarmOrder():
+                return
+            case ReleaseOrder(order=order):
+                self._do(order)
             case PlaceOrder():
                 self._answer(RequestKind.PLACE, command, self._place(command))
             case CancelOrder():

@@ -14,15 +14,20 @@ from decimal import Decimal
 from random import Random
 from typing import Any
 
+import msgspec
+
 from flashscalper.model.amounts import ZERO
 from flashscalper.model.commands import (
+    ArmOrder,
     CancelOrder,
     Command,
+    DisarmOrder,
     FetchKlines,
     ModifyOrder,
     PlaceOrder,
     QueryOrder,
     Reconcile,
+    ReleaseOrder,
 )
 from flashscalper.model.events import (
     AccountSnapshot,
@@ -87,6 +92,7 @@ class World:
         self.naked_since: int | None = None
         self.longest_naked = 0
         self.sent: set[str] = set()
+        self.armed: dict[str, PlaceOrder] = {}
         self.meddled = self.busted = False
         self.calm = False
         self.life = 0
@@ -283,6 +289,14 @@ class World:
     # From the engine to the exchange
 
     def _send(self, command: Command) -> None:
+        if isinstance(command, ArmOrder):
+            self.armed[command.order.client_id] = command.order
+        if isinstance(command, DisarmOrder):
+            del self.armed[command.client_id]
+        if isinstance(command, ReleaseOrder):
+            armed = self.armed.pop(command.order.client_id)
+            assert msgspec.structs.replace(command.order, reason=armed.reason) == armed, "what leaves is not what was armed"
+            command = command.order
         if isinstance(command, PlaceOrder):
             assert command.client_id not in self.sent, f"{command.client_id} was sent twice"
             self.sent.add(command.client_id)

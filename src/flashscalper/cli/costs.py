@@ -18,7 +18,7 @@ from flashscalper.cli.settings import read_settings
 from flashscalper.cli.table import text_table
 from flashscalper.cli.target import Target
 from flashscalper.model.amounts import ZERO
-from flashscalper.model.commands import PlaceOrder
+from flashscalper.model.commands import PlaceOrder, ReleaseOrder
 from flashscalper.model.errors import ConfigError, JournalError
 from flashscalper.model.events import BestQuote, Event, FeeClass, FeesLearned, MarketsListed
 from flashscalper.model.instants import DAY_US, SECOND_US
@@ -42,6 +42,8 @@ from flashscalper.trading.fees import RETAIL_LIMITS, SPEED_BUMP_S, Fees, MarketF
 LEAST_S: Final = 35.0
 MOST_S: Final = 86_400.0
 _SIMULATED: Final = ("demo", "paper")
+_ORDERS: Final = (PlaceOrder, ReleaseOrder)
+"""Commands that make an order leave."""
 _DAY_LIMIT: Final = max(limit for limit, _ in RETAIL_LIMITS)
 _HEADS: Final = ("market", "class", "maker", "taker", "spread", "drift", "orders left today", "break-even")
 _FIGURES: Final = frozenset(range(2, len(_HEADS)))
@@ -213,7 +215,7 @@ def measure_run(folder: Path, symbols: tuple[str, ...]) -> Measured:
     for recorded in read_tape(tape):
         if isinstance(recorded.event, BestQuote):
             measured.quote(recorded.event, recorded.at)
-    entries = [(at, content) for at, content in read_journal(folder / JOURNAL) if isinstance(content, PlaceOrder)]
+    entries = [(at, content) for at, content in read_journal(folder / JOURNAL) if isinstance(content, _ORDERS)]
     measured.sent = sum(1 for at, _ in entries if at > entries[-1][0] - DAY_US)
     return measured
 
@@ -225,7 +227,7 @@ def orders_of_today(runs: Path, now: int) -> int:
         try:
             if journal_metadata(journal).get("mode") not in _SIMULATED:
                 count += sum(
-                    1 for at, content in read_journal(journal) if isinstance(content, PlaceOrder) and at > now - DAY_US
+                    1 for at, content in read_journal(journal) if isinstance(content, _ORDERS) and at > now - DAY_US
                 )
         except JournalError:
             continue

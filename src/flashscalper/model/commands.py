@@ -54,6 +54,30 @@ class CancelOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True, tag_field
     reason: str
 
 
+class ArmOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True, tag_field="is"):
+    """Have `order` signed and ready, so that `ReleaseOrder` costs no signature and no sync when its moment comes.
+
+    Durable before anything else: from here on the order may have left, which nobody can rule out after a crash. Arming again
+    with the same client id replaces what was armed. `order` is reduce-only and of a market type; its reason is not final.
+    """
+
+    order: PlaceOrder
+
+
+class ReleaseOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True, tag_field="is"):
+    """Send the armed order now; its bytes go first, this is written down after them. `order` is what was armed, but for
+    the reason, which is now known."""
+
+    order: PlaceOrder
+
+
+class DisarmOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True, tag_field="is"):
+    """Throw an armed order away: it was never sent and never will be. Its client id is used up."""
+
+    client_id: str
+    symbol: str
+
+
 class QueryOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True, tag_field="is"):
     """Ask what became of an order whose outcome is unknown: open orders, then history, then fills."""
 
@@ -91,5 +115,17 @@ class ResyncBook(msgspec.Struct, frozen=True, kw_only=True, tag=True, tag_field=
     reason: str
 
 
-Command = PlaceOrder | ModifyOrder | CancelOrder | QueryOrder | Reconcile | FetchKlines | SetLeverage | ResyncBook
+Command = (
+    PlaceOrder
+    | ModifyOrder
+    | CancelOrder
+    | ArmOrder
+    | ReleaseOrder
+    | DisarmOrder
+    | QueryOrder
+    | Reconcile
+    | FetchKlines
+    | SetLeverage
+    | ResyncBook
+)
 """Everything that the engine may ask of an exchange client."""

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import msgspec
 
-from flashscalper.model.commands import CancelOrder, ModifyOrder, PlaceOrder
+from flashscalper.model.commands import CancelOrder, ModifyOrder, PlaceOrder, ReleaseOrder
 from flashscalper.model.errors import ConfigError
 from flashscalper.model.events import FeeClass
 from flashscalper.model.instants import DAY_US
@@ -114,6 +114,8 @@ class Answers:
                 taker(content)
             elif isinstance(content, PlaceOrder):
                 self._placed[content.client_id] = content
+            elif isinstance(content, ReleaseOrder):
+                self._placed[content.order.client_id] = content.order
             elif isinstance(content, OrderStateChanged):
                 self._steps[content.client_id].append(content)
             elif isinstance(content, ModifyOrder | CancelOrder):

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from flashscalper.model.commands import CancelOrder, Command, ModifyOrder, PlaceOrder
+from flashscalper.model.commands import ArmOrder, CancelOrder, Command, ModifyOrder, PlaceOrder
 from flashscalper.model.errors import JournalError
 from flashscalper.model.records import Record
 from flashscalper.runtime.framing import (
@@ -35,8 +35,8 @@ Output = Command | Record
 Content = Output | str
 """What an entry holds; text is the runtime's own remark and no decision."""
 
-ORDER_COMMANDS: Final = (PlaceOrder, ModifyOrder, CancelOrder)
-"""Commands that must be durable before they are sent."""
+ORDER_COMMANDS: Final = (PlaceOrder, ModifyOrder, CancelOrder, ArmOrder)
+"""Commands that must be durable before they are sent; a release was made durable when it was armed."""
 
 
 class Entry(NamedTuple):

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from flashscalper.model.amounts import ZERO
-from flashscalper.model.commands import PlaceOrder
+from flashscalper.model.commands import PlaceOrder, ReleaseOrder
 from flashscalper.model.events import Event
 from flashscalper.model.klines import Kline, Trade
 from flashscalper.model.records import (
@@ -64,6 +64,7 @@ class Tally:
         self._state: dict[str, str] = {}
         self._takers: dict[type, Callable[[Any], None]] = {
             PlaceOrder: self._placed,
+            ReleaseOrder: lambda command: self._placed(command.order),
             OrderStateChanged: self._stepped,
             FillBooked: self._booked,
             RoundTripClosed: self.round_trips.append,

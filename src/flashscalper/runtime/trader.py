@@ -1,7 +1,8 @@
 """The glue of a trading process: one synchronous call from a frame that came in to the order bytes that go out.
 
-message -> client -> event -> tape -> engine -> journal (one sync if an order is among it) -> client -> bytes. There is no
-queue, no task switch and no await on this path. Drivers (`lockstep`, `live`) call it, execute what it wants done and say so.
+message -> client -> event -> tape -> engine -> journal (one sync if an order is among it) -> client -> bytes. Only when all
+that leaves was made durable before (an armed exit is released), the bytes go first. There is no queue, no task switch and no
+await on this path. Drivers (`lockstep`, `live`) call it, execute what it wants done and say so.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from flashscalper.exchanges.base import ExchangeClient, Incoming, Outgoing, TimerDue
-from flashscalper.model.commands import Command, ModifyOrder, PlaceOrder
+from flashscalper.model.commands import Command, ModifyOrder, PlaceOrder, ReleaseOrder
 from flashscalper.model.errors import JournalError
 from flashscalper.model.events import (
     Event,
@@ -33,7 +34,7 @@ Observer = Callable[[Event, Sequence[Output]], None]
 """Somebody who looks on: gets every event with everything the engine answered, after the commands were handed on."""
 
 _COMMANDS = Command.__args__
-_SIGNED = (PlaceOrder, ModifyOrder)
+_SIGNED = (PlaceOrder, ModifyOrder, ReleaseOrder)
 
 
 class EventMachine(Protocol):
@@ -72,6 +73,7 @@ class Trader:
         self._order_decided = False
         self._halted = False
         self.journal_lost = ""
+        self._unwritten: tuple[int, Sequence[Output]] | None = None
 
     def start(self, now: int) -> None:
         """Let the client begin: its first outgoing things are ready after this."""
@@ -114,10 +116,12 @@ class Trader:
         if self._order_decided:
             self._order_decided = False
             self.latency.add(time.perf_counter_ns() - self._entered_ns)
+        self._catch_up()
 
     def stop(self, now: int) -> None:
         """Let the client close its sockets for good; orders and positions at the exchange stay as they are."""
         self._enter()
+        self._catch_up()
         self._client.stop(now)
 
     def _enter(self) -> None:
@@ -125,14 +129,25 @@ class Trader:
         self._order_decided = False
 
     def _handle(self, event: Event, now: int) -> None:
+        self._catch_up()
         self._record(event, now)
         outputs = self._engine.handle(event, now)
-        kept = not outputs or self._write_down(outputs, now)
+        if _leaves_first(outputs):
+            self._unwritten, kept = (now, outputs), True
+        else:
+            kept = not outputs or self._write_down(outputs, now)
         self._submit(outputs if kept else [output for output in outputs if not adds_risk(output)], now)
         for observer in self._observers:
             observer(event, outputs)
         if not kept:
             self._halt(outputs, now)
+
+    def _catch_up(self) -> None:
+        """Write what left before it was written."""
+        if self._unwritten is not None:
+            (at, outputs), self._unwritten = self._unwritten, None
+            if not self._write_down(outputs, at):
+                self._halt((), at)
 
     def _record(self, event: Event, now: int) -> None:
         try:
@@ -177,3 +192,8 @@ def adds_risk(output: Output) -> bool:
     if isinstance(output, PlaceOrder):
         return not output.reduce_only
     return isinstance(output, ModifyOrder) and output.role is OrderRole.ENTRY
+
+
+def _leaves_first(outputs: Sequence[Output]) -> bool:
+    """Whether all that leaves has been durable for a while: an armed order is released, and nothing else is sent."""
+    return any(type(output) is ReleaseOrder for output in outputs) and not holds_order(outputs)

@@ -11,7 +11,16 @@ from decimal import Decimal
 
 import msgspec
 
-from flashscalper.model.commands import CancelOrder, Command, ModifyOrder, PlaceOrder, QueryOrder
+from flashscalper.model.commands import (
+    ArmOrder,
+    CancelOrder,
+    Command,
+    DisarmOrder,
+    ModifyOrder,
+    PlaceOrder,
+    QueryOrder,
+    ReleaseOrder,
+)
 from flashscalper.model.markets import Market
 from flashscalper.model.orders import OrderRole, OrderType, Side, TimeInForce
 from flashscalper.model.records import Gate, OrderDenied, OrderStateChanged, Record
@@ -91,6 +100,9 @@ class Desk:
 
     def send(self, command: PlaceOrder, now: int) -> TrackedOrder:
         """Follow and send one order: once."""
+        return self._send(command, command, now)
+
+    def _send(self, command: PlaceOrder, request: Command, now: int) -> TrackedOrder:
         order = tracked(command, now)
         self.orders.add(order)
         self.counts.sent += 1
@@ -105,7 +117,7 @@ class Desk:
                 after=order.state, changed_at=now,
             )
         )  # fmt: skip
-        self.ask(command)
+        self.ask(request)
         self.touched.add(order.symbol)
         return order
 
@@ -123,6 +135,30 @@ class Desk:
             trigger_price=trigger_price, reduce_only=True, role=role, reason=reason,
         )  # fmt: skip
         return self.send(command, now)
+
+    def arm(self, symbol: str, side: Side, size: Decimal, before: PlaceOrder | None) -> PlaceOrder:
+        """Have a market order that reduces signed ahead; it takes the place, and the client id, of `before`."""
+        client_id = before.client_id if before is not None else self._ids.next_id()
+        order = PlaceOrder(
+            client_id=client_id, symbol=symbol, side=side, type=OrderType.MARKET, size=size, reduce_only=True,
+            role=OrderRole.EXIT, reason="armed",
+        )  # fmt: skip
+        self.ask(ArmOrder(order=order))
+        return order
+
+    def release(self, armed: PlaceOrder, reason: str, now: int) -> TrackedOrder | None:
+        """Send an armed order; None when the order rate has no room for it just now, and it stays armed."""
+        gate = self.risk.rate_gate(now, reduces=True)
+        if not gate.passed:
+            proposal = Proposal(symbol=armed.symbol, side=armed.side, size=armed.size, price=armed.size)
+            self.deny(proposal, gate, armed.role, now)
+            return None
+        order = msgspec.structs.replace(armed, reason=reason)
+        return self._send(order, ReleaseOrder(order=order), now)
+
+    def disarm(self, armed: PlaceOrder) -> None:
+        """Throw an armed order away."""
+        self.ask(DisarmOrder(client_id=armed.client_id, symbol=armed.symbol))
 
     def modify(
         self, order: TrackedOrder, *, size: Decimal, now: int, reason: str, price: Decimal | None = None,

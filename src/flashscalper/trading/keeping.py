@@ -12,7 +12,7 @@ from flashscalper.trading.client_ids import ClientIds
 from flashscalper.trading.exits import ExitState
 from flashscalper.trading.floor import Floor
 from flashscalper.trading.market_state import MarketState
-from flashscalper.trading.orders import LIVE
+from flashscalper.trading.orders import LIVE, tracked
 from flashscalper.trading.positions import BookedFill
 from flashscalper.trading.reports import Reports
 from flashscalper.trading.saved import EXIT_PLAN, RISK_COUNTERS, STARTING_CASH, SavedPlan, SavedState, encode_note
@@ -64,7 +64,9 @@ class Keeping:
         floor.foreign.update({symbol: size for symbol, size in saved.foreign.items() if symbol in floor.markets})
         for order in saved.orders:
             if order.symbol in floor.markets:
-                floor.orders.add(msgspec.structs.replace(order))
+                # An armed order may have left at any moment until now.
+                sent_at = floor.started_at if order.armed else order.sent_at
+                floor.orders.add(msgspec.structs.replace(order, sent_at=sent_at, armed=False))
         for symbol in floor.markets:
             reports.baseline_at[symbol] = saved.saved_at
         for symbol in floor.ledger.open_symbols():
@@ -80,11 +82,17 @@ class Keeping:
             for symbol in floor.markets
             for entry in floor.ledger.position(symbol).fills
         )
-        live = tuple(msgspec.structs.replace(order) for order in floor.orders if order.state in LIVE or order.owed)
+        orders = [msgspec.structs.replace(order) for order in floor.orders if order.state in LIVE or order.owed]
+        orders += [
+            msgspec.structs.replace(tracked(state.protection.armed, now), armed=True)
+            for state in floor.markets.values()
+            if state.protection.armed is not None
+        ]
         plans = {state.symbol: _saved_plan(state) for state in floor.markets.values() if state.plan is not None}
         return SavedState(
-            saved_at=now, starting_cash=floor.ledger.starting_cash, last_client_id=self._ids.last, orders=live, fills=fills,
-            payments=floor.ledger.payments, foreign=dict(floor.foreign), plans=plans, counters=floor.risk.counters(),
+            saved_at=now, starting_cash=floor.ledger.starting_cash, last_client_id=self._ids.last, orders=tuple(orders),
+            fills=fills, payments=floor.ledger.payments, foreign=dict(floor.foreign), plans=plans,
+            counters=floor.risk.counters(),
         )  # fmt: skip
 
 

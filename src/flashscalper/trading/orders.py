@@ -163,6 +163,7 @@ class TrackedOrder(msgspec.Struct, kw_only=True):
 
     `filled` sums our unique fills, `shown` is the highest count that the exchange showed, `busted` what it took back (the
     fills of `busts`).
+    `armed`: signed ahead by a process that is gone, so that nobody knows whether and when it left.
     """
 
     client_id: str
@@ -194,6 +195,7 @@ class TrackedOrder(msgspec.Struct, kw_only=True):
     modified_at: int = 0
     owed_since: int = 0
     adopted: bool = False
+    armed: bool = False
 
     @property
     def live(self) -> bool:

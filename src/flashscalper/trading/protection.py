@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 
 from flashscalper.model.amounts import ZERO
+from flashscalper.model.commands import PlaceOrder
 from flashscalper.model.instants import SECOND_US
 from flashscalper.model.orders import OrderRole, OrderType, Side
 from flashscalper.model.records import ProtectionChanged
@@ -89,6 +90,7 @@ class Protection:
         self.stop: TrackedOrder | None = None
         self.target: TrackedOrder | None = None
         self.wish: Wish | None = None
+        self.armed: PlaceOrder | None = None
         self._settings = settings
         self._desk = desk
         self._exit_failed = exit_failed
@@ -146,6 +148,7 @@ class Protection:
                 self._keep_stop(seen, active, now)
                 self._keep_target(seen, now)
         self._tell_change(seen, active, now)
+        self._keep_armed(seen)
 
     # Flat
 
@@ -315,12 +318,22 @@ class Protection:
             self._wake(self._retry_at)
             return
         size = abs(seen.size) if wish.size is None else min(wish.size, abs(seen.size))
-        wish.order = self._desk.reduce(
-            self.symbol, seen.closing_side, size, type=OrderType.MARKET, role=OrderRole.EXIT, reason=wish.reason, now=now
-        )
+        wish.order = self._leave(seen.closing_side, size, wish.reason, now)
         if wish.order is None:
             self._retry_at = now + self._us(self._settings.exit_retry_s)
             self._wake(self._retry_at)
+
+    def _leave(self, side: Side, size: Decimal, reason: str, now: int) -> TrackedOrder | None:
+        """The closing order: the one that is signed already if it fits, else a new one."""
+        armed = self.armed
+        if armed is None or (armed.side, armed.size) != (side, size):
+            return self._desk.reduce(
+                self.symbol, side, size, type=OrderType.MARKET, role=OrderRole.EXIT, reason=reason, now=now
+            )
+        released = self._desk.release(armed, reason, now)
+        if released is not None:
+            self.armed = None
+        return released
 
     def _after_exit(self, wish: Wish, order: TrackedOrder, now: int) -> None:
         """A closing order ended. A partial exit is done with it, or failed; a whole one goes on until flat."""
@@ -364,6 +377,21 @@ class Protection:
                 self._desk.modify(
                     self.target, size=size + self.target.filled, price=seen.target_price, reason="target", now=now
                 )
+
+    # The order that is signed ahead
+
+    def _keep_armed(self, seen: Situation) -> None:
+        """While the position is protected: a closing order of its whole size, ready to leave. Without a position: none."""
+        if seen.size == ZERO:
+            if self.armed is not None:
+                self._desk.disarm(self.armed)
+                self.armed = None
+            return
+        if not self._settings.signed_ahead or self.state is not ProtectionState.PROTECTED or not seen.can_send:
+            return
+        side, size = seen.closing_side, abs(seen.size)
+        if self.armed is None or (self.armed.side, self.armed.size) != (side, size):
+            self.armed = self._desk.arm(self.symbol, side, size, self.armed)
 
     # What is told
 

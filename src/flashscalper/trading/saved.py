@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from flashscalper.model.amounts import ZERO
-from flashscalper.model.commands import CancelOrder, ModifyOrder, PlaceOrder
+from flashscalper.model.commands import ArmOrder, CancelOrder, DisarmOrder, ModifyOrder, PlaceOrder, ReleaseOrder
 from flashscalper.model.fills import Fill, FillKind, Liquidity
 from flashscalper.model.records import FillBooked, Note, OrderStateChanged, Reconciled, RoundTripClosed
 from flashscalper.strategies.base import Signal
@@ -92,11 +92,24 @@ class _Reading:
         self.sent = list(begin.counters.sent)
 
     def placed(self, command: PlaceOrder) -> None:
-        self.orders[command.client_id] = tracked(command, self.at)
+        self.follow(command)
         self.sent = [*self.sent[-1_000:], self.at]
+
+    def follow(self, command: PlaceOrder) -> TrackedOrder:
+        order = self.orders[command.client_id] = tracked(command, self.at)
         parsed = parse_client_id(command.client_id)
         if parsed is not None and parsed > self.last_id:
             self.last_id, self.last_client_id = parsed, command.client_id
+        return order
+
+    def armed(self, command: ArmOrder) -> None:
+        self.follow(command.order).armed = True
+
+    def released(self, command: ReleaseOrder) -> None:
+        self.placed(command.order)
+
+    def disarmed(self, command: DisarmOrder) -> None:
+        self.orders.pop(command.client_id, None)
 
     def stepped(self, change: OrderStateChanged) -> None:
         order = self.orders.get(change.client_id)
@@ -176,7 +189,8 @@ def read_back(entries: Iterable[tuple[int, object]], begin: SavedState | None = 
     reading = _Reading(begin)
     takers: dict[type, Callable[[Any], None]] = {
         PlaceOrder: reading.placed, OrderStateChanged: reading.stepped, ModifyOrder: reading.modified,
-        CancelOrder: reading.canceled, FillBooked: reading.booked, Note: reading.noted, RoundTripClosed: reading.closed,
+        CancelOrder: reading.canceled, ArmOrder: reading.armed, ReleaseOrder: reading.released,
+        DisarmOrder: reading.disarmed, FillBooked: reading.booked, Note: reading.noted, RoundTripClosed: reading.closed,
         Reconciled: reading.reconciled,
     }  # fmt: skip
     seen = begin is not None

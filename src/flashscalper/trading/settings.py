@@ -117,7 +117,8 @@ class ProtectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     `stop_acts_within_s` is how long a triggered stop may take to fill before we close ourselves. A closing order that did
     not close is tried again after `exit_retry_s`, doubling up to `exit_retry_max_s`. `resting_target` lets the take-profit
     rest as a reduce-only limit (only where the exchange spares untriggered stops). `on_stop` and `on_kill`: leave positions
-    with their stops (`keep`) or close them (`flatten`).
+    with their stops (`keep`) or close them (`flatten`). `signed_ahead` keeps a signed market order for the whole position at
+    hand while it is protected, so that an exit leaves without waiting for a signature or the disk.
     """
 
     naked_limit_s: float = 2.0
@@ -127,6 +128,7 @@ class ProtectionSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     exit_retry_s: float = 0.25
     exit_retry_max_s: float = 5.0
     resting_target: bool = False
+    signed_ahead: bool = True
     flatten_on_stop: bool = False
     flatten_on_kill: bool = True
 

@@ -32,13 +32,16 @@ from flashscalper.exchanges.paradex.rest import Rest
 from flashscalper.exchanges.paradex.rules import Rules
 from flashscalper.exchanges.paradex.session import Session
 from flashscalper.model.commands import (
+    ArmOrder,
     CancelOrder,
     Command,
+    DisarmOrder,
     FetchKlines,
     ModifyOrder,
     PlaceOrder,
     QueryOrder,
     Reconcile,
+    ReleaseOrder,
     ResyncBook,
     SetLeverage,
 )
@@ -101,6 +104,7 @@ class ParadexClient:
                 clock=clock,
                 budget=budget,
                 signer=signer,
+                refused_for_status=self._rules.look,
             )
         self._now = 0
         self._login_attempts = 0
@@ -134,6 +138,8 @@ class ParadexClient:
         self._now = now
         if isinstance(command, PlaceOrder | ModifyOrder | CancelOrder):
             self._submit_order(command, now)
+        elif isinstance(command, ArmOrder | ReleaseOrder | DisarmOrder):
+            self._submit_armed(command, now)
         elif self._desk.stopped:
             self._desk.trouble("stopped", f"{type(command).__name__} after the client stopped")
         else:
@@ -225,6 +231,15 @@ class ParadexClient:
         code = "STOPPED" if self._desk.stopped else "READ_ONLY"
         message = "the client stopped" if self._desk.stopped else "this client has no key to sign with"
         self._desk.events.append(RequestOutcome(kind, command.client_id, Verdict.UNSENT, "", code, message))
+
+    def _submit_armed(self, command: ArmOrder | ReleaseOrder | DisarmOrder, now: int) -> None:
+        if isinstance(command, ReleaseOrder):
+            self._submit_order(command.order, now)
+        elif self._orders is not None and not self._desk.stopped:
+            if isinstance(command, ArmOrder):
+                self._orders.arm(command, now)
+            else:
+                self._orders.disarm(command)
 
     def _submit_read(self, command: QueryOrder | Reconcile | FetchKlines | SetLeverage | ResyncBook, now: int) -> None:
         match command:

@@ -9,7 +9,7 @@ until the token is there the risk gate may have changed its mind, and only it de
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
@@ -18,13 +18,16 @@ from flashscalper.exchanges.paradex.requests import MARKET_TYPES, SOCKET_TYPES, 
 from flashscalper.exchanges.paradex.settings import OrderEntry
 from flashscalper.exchanges.paradex.verdicts import Judgement, judge_http, judge_rpc, unknown
 from flashscalper.model.amounts import ZERO
-from flashscalper.model.commands import CancelOrder, ModifyOrder, PlaceOrder
+from flashscalper.model.commands import ArmOrder, CancelOrder, DisarmOrder, ModifyOrder, PlaceOrder
 from flashscalper.model.errors import ConfigError, FlashScalperError, ProtocolError
 from flashscalper.model.events import OrderUpdate, RequestKind, RequestOutcome, Verdict
 from flashscalper.model.orders import Order, OrderRole
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flashscalper.exchanges.paradex.account_feed import AccountFeed
+    from flashscalper.exchanges.paradex.alarms import Alarm
     from flashscalper.exchanges.paradex.clock import ExchangeClock
     from flashscalper.exchanges.paradex.desk import Answer, Desk
     from flashscalper.exchanges.paradex.limits import RateBudget
@@ -56,6 +59,7 @@ class Orders:
         clock: ExchangeClock,
         budget: RateBudget,
         signer: ParadexSigner,
+        refused_for_status: Callable[[int], None],
     ) -> None:
         self._desk = desk
         self._rest = rest
@@ -64,6 +68,8 @@ class Orders:
         self._clock = clock
         self._budget = budget
         self._signer = signer
+        self._refused_for_status = refused_for_status
+        self._ahead: dict[str, _Ahead] = {}
 
     def submit(self, command: OrderCommand, now: int) -> None:
         """Send one request, or say at once why it was not sent."""
@@ -74,7 +80,7 @@ class Orders:
         link = self._link_for(command)
         try:
             if link is not None:
-                params = self._params(command, now)
+                params = self._at_hand(command, now) or self._params(command, now)
                 timeout_s = self._desk.settings.order_timeout_s
                 conn = link.conn
                 link.request(_METHODS[type(command)], params, now, timeout_s, _Reply(self, command, conn))
@@ -83,6 +89,43 @@ class Orders:
                 self._by_rest(command, now, resent=self._is_entry(command))
         except ConfigError as error:  # figures that cannot be signed; nothing has left us yet
             self._tell(command, Judgement(Verdict.UNSENT, "INVALID_ORDER", str(error)))
+
+    # ---- signed ahead ----
+
+    def arm(self, command: ArmOrder, now: int) -> None:
+        """Sign an order that may be released at any moment, and sign it anew before the exchange would call it old.
+
+        One that cannot be signed (or that nobody released) is no loss: a release signs what is not at hand.
+        """
+        order = command.order
+        if order.symbol not in self._desk.rules:
+            return
+        armed = self._ahead.get(order.client_id)
+        if armed is not None:
+            armed.alarm.cancel()
+        try:
+            params = self._params(order, now)
+        except ConfigError as error:
+            self._ahead.pop(order.client_id, None)
+            self._desk.trouble("arm", str(error))
+            return
+        alarm = self._desk.later(now, self._desk.settings.recv_window_ms / 2_000, lambda at: self.arm(command, at))
+        self._ahead[order.client_id] = _Ahead(order, params, now, alarm)
+
+    def disarm(self, command: DisarmOrder) -> None:
+        """Throw an armed order away."""
+        armed = self._ahead.pop(command.client_id, None)
+        if armed is not None:
+            armed.alarm.cancel()
+
+    def _at_hand(self, command: OrderCommand, now: int) -> bytes | None:
+        """The signed bytes of an armed order, once; None when there are none, or they are old or say something else."""
+        armed = self._ahead.pop(command.client_id, None) if isinstance(command, PlaceOrder) else None
+        if armed is None:
+            return None
+        armed.alarm.cancel()
+        fresh = now - armed.signed_at <= self._desk.settings.recv_window_ms * 500
+        return armed.params if fresh and msgspec.structs.replace(command, reason=armed.order.reason) == armed.order else None
 
     # ---- may it leave ----
 
@@ -142,7 +185,7 @@ class Orders:
     def _call(self, command: OrderCommand, now: int) -> Call:
         if isinstance(command, CancelOrder):
             return requests.cancel_order(command.order_id, command.client_id, self._desk.market_of[command.symbol])
-        body = self._params(command, now)
+        body = self._at_hand(command, now) or self._params(command, now)
         return (
             requests.modify_order(command.order_id, body) if isinstance(command, ModifyOrder) else requests.place_order(body)
         )
@@ -191,6 +234,8 @@ class Orders:
             if not resent:
                 self._session.need(now, _Resend(self, command, judgement))
                 return
+        if judgement.code.startswith("SYSTEM_STATUS"):
+            self._refused_for_status(now)
         self._tell(command, judgement)
 
     def resend(self, command: OrderCommand, refused: Judgement, token: Answer, now: int) -> None:
@@ -223,6 +268,15 @@ class Orders:
         if order.client_id != command.client_id:
             raise ProtocolError("order.client_id", f"saw {order.client_id!r} in the answer for {command.client_id!r}")
         return msgspec.structs.replace(order, seq_no=0)
+
+
+class _Ahead(NamedTuple):
+    """An order that is signed and waits: its bytes, and when it is signed anew."""
+
+    order: PlaceOrder
+    params: bytes
+    signed_at: int
+    alarm: Alarm
 
 
 class _Reply:

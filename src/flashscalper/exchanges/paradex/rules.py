@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _FEES_AGAIN_S: Final = 30.0
 _STATE_MISSES: Final = 2
 """After so many failed reads of the exchange's status in a row it counts as closed."""
+_CLOSED_POLL_S: Final = 1.0
+"""While orders are refused we look this often: what waits to protect a position acts as soon as they are taken again."""
 
 
 class Rules:
@@ -43,6 +45,7 @@ class Rules:
         self._clock = clock
         self._status: ExchangeStatus | None = None
         self._state_misses = 0
+        self._looking = False
         self._listed: tuple[Market, ...] = ()
         self._own_fees: set[str] = set()
         self._told_fees: dict[str, FeesLearned] = {}
@@ -189,13 +192,23 @@ class Rules:
         self._desk.later(now, self._desk.settings.clock_poll_s, self._poll_clock)
         self._desk.later(now, self._desk.settings.rules_poll_s, lambda at: self._poll_rules(at, private=private))
 
+    def look(self, now: int) -> None:
+        """Read the exchange's status out of turn: an order was refused for it."""
+        if not self._looking:
+            self._desk.run(self._read_state(), now)
+
     def _poll_state(self, now: int) -> None:
         self._desk.run(self._read_state(), now)
-        self._desk.later(now, self._desk.settings.state_poll_s, self._poll_state)
+        every_s = self._desk.settings.state_poll_s
+        if self._status not in (None, ExchangeStatus.OK):
+            every_s = min(every_s, _CLOSED_POLL_S)
+        self._desk.later(now, every_s, self._poll_state)
 
     def _read_state(self) -> Flow:
+        self._looking = True
         timeout_s = self._desk.settings.state_poll_s
         (answer,), _ = yield [self._rest.ask(requests.system_state(), timeout_s)]
+        self._looking = False
         try:
             if isinstance(answer, FlashScalperError):
                 raise answer

@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 
 from flashscalper.model.amounts import ZERO
-from flashscalper.model.commands import CancelOrder, ModifyOrder, PlaceOrder
+from flashscalper.model.commands import CancelOrder, ModifyOrder, PlaceOrder, ReleaseOrder
 from flashscalper.model.errors import JournalError
 from flashscalper.model.records import (
     EquityPoint,
@@ -116,8 +116,8 @@ class RunView:
         self._positions: dict[str, _PositionRow] = {}
         self._touched: dict[tuple[str, Value], Row] = {}
         self._takers: dict[type, Callable[[int, int, Any], None]] = {
-            PlaceOrder: self._placed, ModifyOrder: self._modified, CancelOrder: self._named,
-            OrderStateChanged: self._stepped, FillBooked: self._booked, ProtectionChanged: self._protected,
+            PlaceOrder: self._placed, ReleaseOrder: self._released, ModifyOrder: self._modified,
+            CancelOrder: self._named, OrderStateChanged: self._stepped, FillBooked: self._booked, ProtectionChanged: self._protected,
             Reconciled: self._reconciled, Note: self._noted,
             EquityPoint: self._valued, SignalJudged: self._judged, RoundTripClosed: self._closed,
         }  # fmt: skip
@@ -172,6 +172,9 @@ class RunView:
                 time_in_force=command.time_in_force, reduce_only=command.reduce_only, placed_at=at, changed_at=at,
             )
         )  # fmt: skip
+
+    def _released(self, number: int, at: int, command: ReleaseOrder) -> None:
+        self._placed(number, at, command.order)
 
     def _modified(self, _number: int, at: int, command: ModifyOrder) -> None:
         row = self._order(command.client_id, command.symbol)
