@@ -117,8 +117,8 @@ class RunView:
         self._touched: dict[tuple[str, Value], Row] = {}
         self._takers: dict[type, Callable[[int, int, Any], None]] = {
             PlaceOrder: self._placed, ReleaseOrder: self._released, ModifyOrder: self._modified,
-            CancelOrder: self._named, OrderStateChanged: self._stepped, FillBooked: self._booked, ProtectionChanged: self._protected,
-            Reconciled: self._reconciled, Note: self._noted,
+            CancelOrder: self._named, OrderStateChanged: self._stepped, FillBooked: self._booked,
+            ProtectionChanged: self._protected, Reconciled: self._reconciled, Note: self._noted,
             EquityPoint: self._valued, SignalJudged: self._judged, RoundTripClosed: self._closed,
         }  # fmt: skip
 
