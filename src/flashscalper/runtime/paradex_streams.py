@@ -6,29 +6,46 @@ id, the frame readers check every figure. Events go to the desk; `reconnected` a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 import msgspec
 
 from flashscalper.exchanges.base import Frame, Incoming, Pong, SocketClosed, SocketOpened
-from flashscalper.exchanges.paradex import requests, responses, wire
+from flashscalper.exchanges.paradex import requests, responses, sbe, wire
 from flashscalper.exchanges.paradex.account_frames import CHANNELS, OPTIONAL_CHANNELS, AccountFrames
 from flashscalper.exchanges.paradex.desk import Answer, Desk, Flow
 from flashscalper.exchanges.paradex.link import Link, LinkState
 from flashscalper.exchanges.paradex.market_frames import MarketFrames
 from flashscalper.exchanges.paradex.rest import Rest
+from flashscalper.exchanges.paradex.script_results import (
+    PRIVATE_CHANNELS,
+    FundingPayment,
+    FundingPoint,
+    Pushed,
+    told,
+    told_binary,
+)
 from flashscalper.exchanges.paradex.trade_gaps import TradeGaps
 from flashscalper.market.book import BookVerdict, OrderBook
 from flashscalper.market.symbols import SymbolMapper
 from flashscalper.model.errors import ConfigError, ExchangeError, FlashScalperError, ProtocolError
-from flashscalper.model.events import BookChange, StreamChanged
+from flashscalper.model.events import BestQuote, BookChange, StreamChanged
 from flashscalper.model.klines import Trade
 
 MARKET: Final = "market"
 ACCOUNT: Final = "account"
 _TRADES: Final = "trades"
 _BOOK: Final = "order_book"
+_SBE_FUNDING: Final = b"\x05\x00"
+
+Told = FundingPoint | FundingPayment | Pushed
+"""What channels say that only scripts subscribe; the rest is in `Event`."""
+
+
+def is_private(channel: str) -> bool:
+    """Whether a channel belongs on the account's connection."""
+    return channel.partition(".")[0] in PRIVATE_CHANNELS
 
 
 class EverySymbol(Mapping[str, str]):
@@ -63,7 +80,8 @@ class Streams:
         self._gaps = TradeGaps(desk, rest)
         self.books: dict[str, OrderBook] = {}
         self.wanted: dict[str, str] = {}
-        """Channel -> symbol, in the order of asking."""
+        """Channel -> symbol (empty for all markets), in the order of asking."""
+        self.on_told: Callable[[Told], None] = _nobody
         self.subscribed: set[str] = set()
         self.refused: dict[str, ExchangeError] = {}
         """Channels that the exchange does not serve, with its words."""
@@ -82,8 +100,9 @@ class Streams:
         """Keep `channel` subscribed, now and after every reconnect."""
         self.wanted[channel] = symbol
         self.refused.pop(channel, None)
-        self._desk.market_of[symbol] = market
-        self._desk.symbol_of[market] = symbol
+        if symbol:
+            self._desk.market_of[symbol] = market
+            self._desk.symbol_of[market] = symbol
         if channel.startswith(_BOOK):
             self.books[symbol] = OrderBook(symbol)
 
@@ -93,6 +112,18 @@ class Streams:
         self.subscribed.discard(channel)
         if channel.startswith(_BOOK):
             self.books.pop(symbol, None)
+
+    def link_of(self, channel: str) -> Link:
+        """The connection that a channel belongs on."""
+        return self.private if is_private(channel) else self.public
+
+    def forget_private(self) -> None:
+        """The account's connection is closed on purpose: nothing on it is wanted any more."""
+        for channel in self._wanted_on(self.private):
+            self.forget(channel)
+
+    def _wanted_on(self, link: Link) -> list[str]:
+        return [channel for channel in self.wanted if self.link_of(channel) is link]
 
     # reports
 
@@ -132,6 +163,8 @@ class Streams:
         if event is None:
             if frame.binary or self._market_frames.is_push(frame.data):
                 self.public.heard_at = now
+                if frame.binary and frame.data[2:4] == _SBE_FUNDING:
+                    self._funding_frame(frame.data)
             else:
                 self._control_frame(self.public, frame.data, now)
             return
@@ -140,18 +173,27 @@ class Streams:
             self._gaps.take(event)
         elif isinstance(event, BookChange):
             self._book(event, now)
-        else:
-            self._desk.events.append(event)
+        elif not isinstance(event, BestQuote) or f"bbo.{self._desk.market_of[event.symbol]}" in self.wanted:
+            self._desk.events.append(event)  # quotes of the busy market come whether or not anybody wants them
 
     def _control_frame(self, link: Link, data: bytes, now: int) -> None:
         """Acknowledgements, errors and account pushes."""
         envelope = responses.decode("frame", wire.Envelope, data)
         if envelope.method == "subscription" and envelope.params is not None:
             link.heard_at = now
+            channel = envelope.params.channel
             if link is self.private:
-                self._desk.events.extend(self._account_frames.read(envelope.params.channel, bytes(envelope.params.data)))
+                self._desk.events.extend(self._account_frames.read(channel, bytes(envelope.params.data)))
+            if channel in self.wanted:
+                self.on_told(told(channel, envelope.params.data, self.wanted[channel]))
         elif not link.answered(envelope, now) and envelope.error is not None:
             self._desk.trouble(link.name, f"error frame: {envelope.error.code} {envelope.error.message}")
+
+    def _funding_frame(self, data: bytes) -> None:
+        message = sbe.decode_frame(data)
+        symbol = self._desk.symbol_of.get(message.market) if isinstance(message, sbe.SbeFunding) else None
+        if isinstance(message, sbe.SbeFunding) and symbol is not None:
+            self.on_told(told_binary(message, symbol))
 
     # books
 
@@ -189,32 +231,32 @@ class Streams:
 
     def _set_up_public(self, now: int) -> Flow:
         conn = self.public.conn
-        self.subscribed.clear()
+        self.subscribed.difference_update(self._wanted_on(self.public))
         self._resyncing.clear()
         for book in self.books.values():
             book.clear()
         self._gaps.begin(symbol for channel, symbol in self.wanted.items() if channel.startswith(_TRADES))
-        asked = list(dict.fromkeys((*self.wanted, self._busy_channel())))
+        asked = list(dict.fromkeys((*self._wanted_on(self.public), self._busy_channel())))
         answers, now = yield [self.public.ask("subscribe", requests.channel_params(channel)) for channel in asked]
         if self.public.conn != conn:
             return
         for channel, answer in zip(asked, answers, strict=True):
-            if not self._settled(channel, answer, now):
+            if not self._settled(self.public, channel, answer, now):
                 return
         self.public.prolong(now, self._gaps.longest_s)
         now = yield from self._gaps.fill(now)
         if self.public.conn == conn and self.public.state is LinkState.SETTING_UP:
             self._ready(self.public, now)
 
-    def _settled(self, channel: str, answer: Answer, now: int) -> bool:
+    def _settled(self, link: Link, channel: str, answer: Answer, now: int) -> bool:
         """Note what became of a subscription; a refusal is remembered, anything else that failed ends the connection."""
         if isinstance(answer, ExchangeError):
             if channel in self.wanted:
                 self.refused[channel] = answer
                 self.forget(channel)
-            self._desk.trouble(MARKET, f"{channel} is refused: {answer}")
+            self._desk.trouble(link.name, f"{channel} is refused: {answer}")
         elif isinstance(answer, FlashScalperError):
-            self.public.close(now, f"{channel}: {answer}")
+            link.close(now, f"{channel}: {answer}")
             return False
         else:
             self.subscribed.add(channel)
@@ -231,7 +273,9 @@ class Streams:
         (answer,), now = yield [self.private.ask("auth", msgspec.json.encode({"bearer": token.decode()}))]
         if isinstance(answer, ExchangeError):
             tokens.reject(token.decode(), now)
-        channels = (*CHANNELS, *OPTIONAL_CHANNELS)
+        extra = [channel for channel in self._wanted_on(self.private) if channel not in (*CHANNELS, *OPTIONAL_CHANNELS)]
+        self.subscribed.difference_update(extra)
+        channels = (*CHANNELS, *OPTIONAL_CHANNELS, *extra)
         answers: list[Answer] = [answer]
         if not isinstance(answer, FlashScalperError):
             answers, now = yield [self.private.ask("subscribe", requests.channel_params(each)) for each in channels]
@@ -240,7 +284,11 @@ class Streams:
         failed = [answer for answer in answers[: len(CHANNELS)] if isinstance(answer, FlashScalperError)]
         if failed:
             self.private.close(now, str(failed[0]))
-        elif self.private.state is LinkState.SETTING_UP:
+            return
+        for channel, each in zip(channels[len(CHANNELS) :], answers[len(CHANNELS) :], strict=True):
+            if channel in extra and not self._settled(self.private, channel, each, now):
+                return
+        if self.private.state is LinkState.SETTING_UP:
             self._ready(self.private, now)
 
     # readiness
@@ -253,8 +301,13 @@ class Streams:
 
     def _lost_public(self, reason: str, now: int) -> None:  # noqa: ARG002 - a listener's shape
         self._gaps.drop()
-        self.subscribed.clear()
+        self.subscribed.difference_update(self._wanted_on(self.public))
         self._desk.events.append(StreamChanged(MARKET, ready=False, reason=reason))
 
     def _lost_private(self, reason: str, now: int) -> None:  # noqa: ARG002 - a listener's shape
+        self.subscribed.difference_update(self._wanted_on(self.private))
         self._desk.events.append(StreamChanged(ACCOUNT, ready=False, reason=reason))
+
+
+def _nobody(said: Told) -> None:
+    """Listen to nothing."""

@@ -40,12 +40,22 @@ from flashscalper.runtime.credentials import (
     value_of,
 )
 from flashscalper.runtime.paradex_rest import ParadexRest
-from flashscalper.runtime.paradex_streams import ACCOUNT, MARKET, Streams
+from flashscalper.runtime.paradex_streams import ACCOUNT, MARKET, Streams, Told
 from flashscalper.runtime.rest_client import scripted_settings
 from flashscalper.runtime.sockets import SocketShell
 
 EVENTS_KEPT: Final = 10_000
 """Events that wait for a slow `async for`; the oldest go first, and an `error` says how many."""
+
+_OWN_METHODS: Final = {
+    "trades": "subscribe_trades",
+    "bbo": "subscribe_best_quote",
+    "order_book": "subscribe_order_book",
+    "markets_summary": "subscribe_mark_price",
+    "funding_data": "subscribe_funding",
+    "funding_payments": "subscribe_funding_payments",
+    **dict.fromkeys(("orders", "fills", "positions", "account", "tradebusts"), "subscribe_account"),
+}
 
 Handler = Callable[[Any], None]
 
@@ -87,9 +97,10 @@ class ParadexWebSocketClient:
         self._io.on_outgoing = self._execute
         self._io.on_event = self._event
         self._streams = Streams(self._io.desk, self._io.rest, self._symbols)
+        self._streams.on_told = self._deliver
         self._sockets = SocketShell(self._report, tls)
         self._handlers: dict[StreamEvent, list[Handler]] = defaultdict(list)
-        self._queue: deque[Event] = deque()
+        self._queue: deque[Event | Told] = deque()
         self._dropped = 0
         self._iterating = False
         self._closed = False
@@ -177,6 +188,29 @@ class ParadexWebSocketClient:
         """The book of one market: a snapshot, then every change, kept in `order_book`."""
         return await self._subscribe(f"order_book.{self._symbols.to_market(symbol)}.deltas@15@50ms", symbol)
 
+    async def subscribe_mark_price(self, symbol: str) -> str:
+        """Mark and index price, funding rate and open interest of one market (`channel` events)."""
+        return await self._subscribe(f"markets_summary.{self._symbols.to_market(symbol)}", symbol)
+
+    async def subscribe_funding(self, symbol: str) -> str:
+        """Funding rate, premium and index of one market, tick by tick (`channel` gets a FundingPoint)."""
+        return await self._subscribe(f"funding_data.{self._symbols.to_market(symbol)}", symbol)
+
+    async def subscribe_funding_payments(self, symbol: str) -> str:
+        """Funding settled for the account in one market (`channel` gets a FundingPayment); opens the account's stream."""
+        return await self._subscribe(f"funding_payments.{self._symbols.to_market(symbol)}", symbol)
+
+    async def subscribe_channel(self, channel: str) -> str:
+        """Any other JSON channel by Paradex's name for it, such as `balance_events`, `markets` or `transfers`.
+
+        `channel` gets a Pushed with the data as it came. Channels of the account open the account's stream. Raises
+        ConfigError for a channel that has a method of its own here.
+        """
+        kind = channel.partition(".")[0]
+        if kind in _OWN_METHODS:
+            raise ConfigError("channel", channel, f"{_OWN_METHODS[kind]}, which checks what comes")
+        return await self._subscribe(channel, "")
+
     async def subscribe_account(self) -> str:
         """Orders, fills, positions and margin of the account (`channel` events). Raises AuthError without credentials."""
         await self._io.sign_in()
@@ -187,6 +221,7 @@ class ParadexWebSocketClient:
         """End what a `subscribe_*` call returned. Raises ConfigError for a channel that is not subscribed."""
         async with self._subscribing:
             if channel == ACCOUNT and self._streams.private.state is not LinkState.DOWN:
+                self._streams.forget_private()
                 self._streams.private.shut()
                 self._io.after()
                 return
@@ -194,8 +229,9 @@ class ParadexWebSocketClient:
                 raise ConfigError("channel", channel, ", ".join(self._streams.wanted) or "none: nothing is subscribed")
             was_subscribed = channel in self._streams.subscribed
             self._streams.forget(channel)
-            if was_subscribed and self._streams.public.ready:
-                await self._io.answer(self._streams.public.ask("unsubscribe", requests.channel_params(channel)))
+            link = self._streams.link_of(channel)
+            if was_subscribed and link.ready:
+                await self._io.answer(link.ask("unsubscribe", requests.channel_params(channel)))
 
     def order_book(self, symbol: str) -> OrderBook:
         """The book kept for a subscribed market; it changes under your hands. Raises ConfigError when not subscribed."""
@@ -219,7 +255,7 @@ class ParadexWebSocketClient:
         if handler in handlers:
             handlers.remove(handler)
 
-    async def __aiter__(self) -> AsyncIterator[Event]:
+    async def __aiter__(self) -> AsyncIterator[Event | Told]:
         """Every event of every subscription, oldest first, until `disconnect` or until reconnecting was given up."""
         if self._iterating:
             raise RuntimeError("one `async for` at a time: events are not handed out twice")
@@ -245,13 +281,22 @@ class ParadexWebSocketClient:
             streams = self._streams
             if channel in streams.wanted:
                 return channel
-            streams.want(channel, self._symbols.to_symbol(symbol), self._symbols.to_market(symbol))
+            link = streams.link_of(channel)
+            private = link is streams.private
+            if private:
+                await self._io.sign_in()
+            streams.want(
+                channel,
+                self._symbols.to_symbol(symbol) if symbol else "",
+                self._symbols.to_market(symbol) if symbol else "",
+            )
             try:
-                await self._until(
-                    lambda: channel in streams.subscribed or channel in streams.refused or streams.public.ready
-                )
+                if private:
+                    link.open(self._io.now())
+                    self._io.after()
+                await self._until(lambda: channel in streams.subscribed or channel in streams.refused or link.ready)
                 if channel not in streams.subscribed and channel not in streams.refused:
-                    await self._io.answer(streams.public.ask("subscribe", requests.channel_params(channel)))
+                    await self._io.answer(link.ask("subscribe", requests.channel_params(channel)))
                     streams.subscribed.add(channel)
             except FlashScalperError:
                 streams.forget(channel)
@@ -314,7 +359,7 @@ class ParadexWebSocketClient:
         else:
             self._deliver(event)
 
-    def _deliver(self, event: Event) -> None:
+    def _deliver(self, event: Event | Told) -> None:
         if isinstance(event, Trade):
             self._emit(StreamEvent.TRADE, event)
         elif isinstance(event, BookChange):
@@ -322,7 +367,7 @@ class ParadexWebSocketClient:
         self._emit(StreamEvent.CHANNEL, event)
         self._keep(event)
 
-    def _keep(self, event: Event) -> None:
+    def _keep(self, event: Event | Told) -> None:
         if len(self._queue) >= EVENTS_KEPT:
             self._queue.popleft()
             self._dropped += self._iterating

@@ -7,12 +7,13 @@ out. Raises ProtocolError naming the field.
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from flashscalper.exchanges.paradex import responses, wire
 from flashscalper.exchanges.paradex.responses import amount, decode, instant_of, optional_amount
+from flashscalper.exchanges.paradex.sbe_messages import SbeFunding
 from flashscalper.exchanges.paradex.wire import BUY_SELL, Number
 from flashscalper.model.amounts import ZERO, parse_float
 from flashscalper.model.errors import ProtocolError
@@ -105,6 +106,13 @@ class TwapOrder(msgspec.Struct, frozen=True, kw_only=True):
     end_at: int = 0
     unknown: bool = False
     message: str = ""
+
+
+class Pushed(msgspec.Struct, frozen=True):
+    """A push of a channel that has no form of its own here: its data as the exchange wrote it."""
+
+    channel: str
+    data: dict[str, Any]
 
 
 class FundingResult(msgspec.Struct):
@@ -311,4 +319,43 @@ def twap_from(result: TwapResult, symbol: str) -> TwapOrder:
         created_at=instant_of("algo.created_at", result.created_at),
         updated_at=instant_of("algo.last_updated_at", result.last_updated_at),
         end_at=instant_of("algo.end_at", result.end_at),
+    )
+
+
+PRIVATE_CHANNELS: Final = frozenset(
+    {
+        "orders",
+        "fills",
+        "positions",
+        "account",
+        "balance_events",
+        "tradebusts",
+        "funding_payments",
+        "transaction",
+        "transfers",
+    }
+)
+"""Kinds of channels that need a login (paradex.md 5.5)."""
+
+
+def told(channel: str, data: bytes | msgspec.Raw, symbol: str) -> FundingPoint | FundingPayment | Pushed:
+    """What a JSON push of a script's channel says."""
+    kind = channel.partition(".")[0]
+    if kind == "funding_data":
+        return funding_from(decode(channel, FundingResult, data), symbol)
+    if kind == "funding_payments":
+        return payment_from(decode(channel, PaymentResult, data), symbol)
+    return Pushed(channel, decode(channel, dict, data))
+
+
+def told_binary(message: SbeFunding, symbol: str) -> FundingPoint:
+    """What an SBE push of funding says; its rates are exact."""
+    return FundingPoint(
+        symbol=symbol,
+        rate=message.funding_rate,
+        rate_8h=message.funding_rate_8h,
+        premium=message.funding_premium,
+        index=message.funding_index,
+        period_hours=float(message.funding_period_hours),
+        measured_at=message.created_at,
     )
