@@ -25,6 +25,7 @@ from flashscalper.runtime.rest_client import ParadexRestClient
 from flashscalper.runtime.rest_kill import Killed, Write, kill_over_rest
 from flashscalper.runtime.session_lock import AccountFolder, SessionLock, holder_of, known_accounts, state_root
 from flashscalper.runtime.status import what_is_left
+from flashscalper.trading.misses import other_class_text
 from flashscalper.trading.saved import SavedState
 
 
@@ -178,7 +179,8 @@ def _show(document: dict[str, Any], *, json: bool) -> None:
 def _market_line(market: dict[str, Any]) -> str:
     position, miss = market["position"], market["nearest_miss"]
     held = "flat" if position is None else f"{position['size']} at {position['entry_price']}, stop {position['stop_price']}"
-    near = "" if miss is None else f"; nearest miss {miss['denied_by']}: needs {miss['needed']}, had {miss['seen']}"
+    near = "" if miss is None else f"; nearest miss {market['nearest_miss_text']}"
+    near += other_class_text(market["other_class"], market["other_passes_today"])
     age = market["ages_s"]["quote"]
     return f"{held}{near}; quote {'never seen' if age is None else f'{age:.1f} s old'}"
 

@@ -15,7 +15,6 @@ import msgspec
 from flashscalper.cli.table import text_table
 from flashscalper.model.amounts import plain
 from flashscalper.model.errors import ConfigError
-from flashscalper.model.events import FeeClass
 from flashscalper.model.instants import DAY_US, SECOND_US
 from flashscalper.model.records import FillBooked, OrderStateChanged, SignalJudged
 from flashscalper.runtime.answers import (
@@ -28,7 +27,7 @@ from flashscalper.runtime.answers import (
     read_answers,
 )
 from flashscalper.runtime.clock import WallClock
-from flashscalper.trading.misses import failed_gates
+from flashscalper.trading.misses import needs_text, other_class_text
 
 _WHAT: Final = (
     "a time (UTC, `2026-01-01 12:00:05` or `12:00:05`), a round trip (`3`), a fill (`fill:1`) or a client order id"
@@ -236,16 +235,9 @@ def miss_text(market: MarketSummary) -> str:
     look = market.nearest_miss
     text = "nothing was refused" if market.looks else "nothing judged yet"
     if look is not None:
-        first, *others = failed_gates(look)
-        more = f", and {', '.join(gate.code for gate in others)}" if others else ""
         side = f"{look.direction or 'no direction'}, {look.confidence:g} %, {stamp(look.judged_at)}"
-        text = f"{first.code} needs {first.needed}, had {first.seen}{more} ({side})"
+        text = f"{needs_text(look)} ({side})"
     return text + other_class_text(market.other_class, market.other_passes, _day(market.day))
-
-
-def other_class_text(fee_class: FeeClass, passes: int, when: str) -> str:
-    """`; Retail would have passed 14 times today`, or nothing."""
-    return f"; {fee_class.capitalize()} would have passed {passes} times {when}" if passes else ""
 
 
 def _day(day: int) -> str:

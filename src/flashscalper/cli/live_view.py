@@ -15,6 +15,7 @@ from rich.text import Text
 from flashscalper.model.records import SignalJudged
 from flashscalper.runtime.latency import Durations
 from flashscalper.runtime.tally import Tally
+from flashscalper.trading.misses import nearness, needs_text, other_class_text
 from flashscalper.trading.status import EngineStatus, MarketStatus, PositionStatus
 
 LINE_EVERY_S = 60.0
@@ -67,7 +68,7 @@ class PlainView:
             self._write(f"{frame.title} ({frame.label})")
         self._next_s += LINE_EVERY_S
         status, held = frame.status, [market for market in frame.status.markets if market.position]
-        positions = ", ".join(_position_line(market) for market in held) or "flat"
+        positions = ", ".join(_position_line(market) for market in held) or f"flat{_nearest(status)}"
         self._write(
             f"{_elapsed(frame, '/')}  {status.state}  equity {status.equity:.2f}  "
             f"trades seen {frame.tally.trades}  orders {status.sent}  round trips {status.round_trips}  {positions}"
@@ -123,16 +124,16 @@ def picture(frame: ViewFrame) -> Group:
     head = Text.assemble(
         (frame.title, "bold"), "  ", (frame.label, "yellow"), clock, state, f"  {'; '.join(status.reasons)}"
     )
-    return Group(head, _markets(status), _totals(frame))
+    return Group(head, _markets(status), _misses(status), _totals(frame))
 
 
 def _markets(status: EngineStatus) -> Table:
     table = Table(expand=True, pad_edge=False, box=None, header_style="dim")
     for title, right in (
         ("market", False), ("price", True), ("feed", True), ("position", False), ("stop", True), ("target", True),
-        ("PnL after fees", True), ("last signal", False), ("nearest miss", False),
+        ("PnL after fees", True), ("last signal", False),
     ):  # fmt: skip
-        words = title.startswith(("last", "nearest"))
+        words = title.startswith("last")
         table.add_column(
             title, justify="right" if right else "left", no_wrap=True, overflow="ellipsis", ratio=1 if words else None
         )
@@ -140,8 +141,19 @@ def _markets(status: EngineStatus) -> Table:
         position = market.position
         table.add_row(
             market.symbol, _price(market.last_price), _age(market.quote_age_s), *_position_cells(position),
-            _signal(market.last_signal), _miss(market),
+            _signal(market.last_signal),
         )  # fmt: skip
+    return table
+
+
+def _misses(status: EngineStatus) -> Table:
+    """A line for each market that is not in a trade: how near it came to one. Wide words, so not a column of the other."""
+    table = Table(expand=True, pad_edge=False, box=None, header_style="dim")
+    table.add_column("nearest miss", no_wrap=True)
+    table.add_column("", no_wrap=True, overflow="ellipsis", ratio=1)
+    for market in status.markets:
+        if market.position is None and (text := _miss(market)):
+            table.add_row(market.symbol, text)
     return table
 
 
@@ -203,14 +215,19 @@ def _signal(judged: SignalJudged | None) -> str:
 
 
 def _miss(market: MarketStatus) -> str:
-    judged = market.nearest_miss
-    if judged is None:
-        return "; ".join(market.blocks[:1])
-    gate = next((gate for gate in judged.gates if gate.code == judged.denied_by), None)
-    text = judged.denied_by if gate is None else f"{gate.code}: needs {gate.needed}, had {gate.seen}"
-    if not market.other_passes:
-        return text
-    return f"{text}; {market.other_class.capitalize()} would have passed {market.other_passes} times today"
+    """How near a trade was; before there was anything to judge, what is waited for."""
+    waiting = market.blocks[0] if market.blocks else "" if market.last_signal else "no whole kline yet"
+    text = waiting if market.nearest_miss is None else needs_text(market.nearest_miss, short=True)
+    return text + other_class_text(market.other_class, market.other_passes)
+
+
+def _nearest(status: EngineStatus) -> str:
+    """The market that came nearest to a trade today, for a line by itself."""
+    missed = [(nearness(look), market) for market in status.markets if (look := market.nearest_miss) is not None]
+    if not missed:
+        return ""
+    market = max(missed, key=lambda found: found[0])[1]
+    return f"; nearest miss {market.symbol}: {_miss(market)}"
 
 
 def _price(value: float | None) -> str:

@@ -9,6 +9,7 @@ import msgspec
 from flashscalper.model.records import SignalJudged
 from flashscalper.runtime.latency import Durations
 from flashscalper.runtime.store.follower import StoreState
+from flashscalper.trading.misses import needs_text
 from flashscalper.trading.status import EngineStatus, MarketStatus
 
 
@@ -42,6 +43,8 @@ def _market(market: MarketStatus) -> dict[str, Any]:
         "price": market.last_price, "bid": market.bid, "ask": market.ask, "mark": market.mark,
         "position": None if position is None else msgspec.to_builtins(position, builtin_types=()),
         "last_signal": _judged(market.last_signal), "nearest_miss": _judged(market.nearest_miss),
+        "nearest_miss_text": "" if market.nearest_miss is None else needs_text(market.nearest_miss),
+        "other_class": str(market.other_class), "other_passes_today": market.other_passes,
         "blocks": list(market.blocks), "warm": market.warm,
         "ages_s": {"trade": market.trade_age_s, "quote": market.quote_age_s, "mark": market.mark_age_s},
     }  # fmt: skip

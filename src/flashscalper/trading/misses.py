@@ -52,6 +52,22 @@ def would_pass(look: SignalJudged, fee_class: FeeClass) -> bool:
     return expected is not None and needed is not None and expected >= needed
 
 
+def needs_text(look: SignalJudged, *, short: bool = False) -> str:
+    """`cost needs 9.6 bps (...), had 6.1 bps, and volume`: the first gate that said no and its numbers, the others by code.
+
+    `short` leaves the arithmetic in brackets out.
+    """
+    first, *others = failed_gates(look)
+    more = f", and {', '.join(gate.code for gate in others)}" if others else ""
+    needed = first.needed.partition(" (")[0] if short else first.needed
+    return f"{first.code} needs {needed}, had {first.seen}{more}"
+
+
+def other_class_text(fee_class: str, passes: int, when: str = "today") -> str:
+    """`; Retail would have passed 14 times today`, or nothing."""
+    return f"; {fee_class.capitalize()} would have passed {passes} times {when}" if passes else ""
+
+
 class Misses:
     """The misses of one market on one day (UTC). `other_passes` counts trades that only the costs of our class forbade."""
 
