@@ -23,7 +23,7 @@ from flashscalper.exchanges.base import Frame, SendFrame
 from flashscalper.exchanges.paradex.client import ParadexClient
 from flashscalper.exchanges.paradex.settings import Environment, ParadexSettings
 from flashscalper.exchanges.paradex.signing import TESTNET_CLASSES, CurveSigner, account_address
-from flashscalper.model.commands import PlaceOrder
+from flashscalper.model.commands import PlaceOrder, ReleaseOrder
 from flashscalper.model.events import BestQuote, BookChange, Event, MarkPrice
 from flashscalper.model.instants import SECOND_US
 from flashscalper.model.klines import Trade
@@ -50,6 +50,7 @@ SYMBOL: Final = "ETHUSDT"
 STARTED_AT: Final = 1_767_225_600 * SECOND_US
 LATE_US: Final = 100_000
 INTERVALS: Final = ("1s", "5s", "15s", "1m", "5m", "15m", "1h", "4h")
+_ORDERS: Final = (PlaceOrder, ReleaseOrder)
 _TICKS: Final = (Trade, BestQuote, BookChange, MarkPrice)
 _KEY: Final = Secret("0x2a1f6a3b5c8d7e9f0a1b2c3d4e5f60718293a4b5c6d7e8f9")
 
@@ -102,13 +103,15 @@ class LateTrader(Trader):
 
 
 class TickRun(LockStep):
-    """The run. `samples` are the orders that a market frame caused, `frame_ns` the times of frames that caused nothing.
+    """The run. `samples` are the orders that a market frame caused, `releases` those of them that had been signed ahead,
+    `frame_ns` the times of frames that caused nothing.
 
     `between` is called before every paced market frame.
     """
 
     def __init__(self, send: Send, journal: Journal, tape: Tape, *, frames_per_second: float, seed: int = 1) -> None:
         self.samples: list[Sample] = []
+        self.releases: list[Sample] = []
         self.frame_ns: list[int] = []
         self.between: Callable[[], None] = lambda: None
         self.clock = VirtualClock(STARTED_AT)
@@ -143,7 +146,7 @@ class TickRun(LockStep):
         return ParadexClient(settings, Random(f"client/{seed}"), signer=self.signer)  # noqa: S311 - backoff jitter
 
     def _look(self, event: Event, outputs: Sequence[Output]) -> None:
-        if any(type(output) is PlaceOrder for output in outputs):
+        if any(type(output) in _ORDERS for output in outputs):
             self._event, self._outputs = event, tuple(outputs)
 
     def _deliver(self) -> None:
@@ -163,6 +166,10 @@ class TickRun(LockStep):
     def _take(self, frame: Frame, now: int) -> None:
         self._wait()
         self.between()
+        self._work(frame, now)
+
+    def _work(self, frame: Frame, now: int) -> None:
+        """The measured way of one frame, then what need not be waited for."""
         self._event = None
         sent = b""
         cpu_ns, began_ns = time.thread_time_ns(), time.perf_counter_ns()
@@ -177,7 +184,9 @@ class TickRun(LockStep):
         for item in outgoing:
             self._wire.send(item, now)
         if sent and self._was_tick():
-            self.samples.append(Sample(frame, self._outputs, sent, ended_ns - began_ns, cpu_ended_ns - cpu_ns))
+            kinds = {type(output) for output in self._outputs}
+            taken = self.releases if ReleaseOrder in kinds else self.samples
+            taken.append(Sample(frame, self._outputs, sent, ended_ns - began_ns, cpu_ended_ns - cpu_ns))
         elif not outgoing:
             self.frame_ns.append(ended_ns - began_ns)
 
