@@ -2,7 +2,8 @@
 
 The message that would have come next is lost with everything behind it in that connection, as when a cable is pulled. The
 market goes the same way in every run, so the klines must be those of the undisturbed one, and the position must be left for
-the same reason; everything else is the laws' business.
+the same reason (one whose stop could not be confirmed in time because of the cut is left as naked); everything else is the
+laws' business.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import pytest
 from flashscalper.exchanges.base import Frame, Incoming
 from flashscalper.model.instants import SECOND_US
 from flashscalper.model.klines import Kline
-from flashscalper.model.records import FillBooked, RoundTripClosed
+from flashscalper.model.records import FillBooked, ProtectionChanged, RoundTripClosed
+from flashscalper.trading.protection import ProtectionState
 from tests.campaigns.scenarios import SCENARIOS, Play, Scenario
 from tests.campaigns.storm import FOLDER, START
 
@@ -59,6 +61,7 @@ class End(NamedTuple):
     messages: int
     exits: tuple[str, ...]
     entry_filled: bool
+    was_protected: bool
     klines: dict[str, list[Kline]]
 
 
@@ -84,7 +87,10 @@ def lived(scenario: Scenario, cut_at: int = 0, *, everything: bool = False) -> E
         finally:
             world.journal.close()
     exits = tuple(content.exit_reason for content in contents if isinstance(content, RoundTripClosed))
-    return End(messages, exits, any(isinstance(content, FillBooked) for content in contents), klines)
+    was_protected = any(
+        isinstance(content, ProtectionChanged) and content.after == ProtectionState.PROTECTED for content in contents
+    )
+    return End(messages, exits, any(isinstance(content, FillBooked) for content in contents), was_protected, klines)
 
 
 def check(scenario: Scenario, calm: End, cut_at: int, *, everything: bool) -> None:
@@ -95,7 +101,8 @@ def check(scenario: Scenario, calm: End, cut_at: int, *, everything: bool) -> No
     except AssertionError as broken:
         raise AssertionError(f"{where}: {broken}") from broken
     assert end.klines == calm.klines, where
-    assert end.exits == (calm.exits if end.entry_filled else ()), where
+    wanted = calm.exits if end.was_protected else ("naked",) if end.entry_filled else ()
+    assert end.exits == wanted, where
 
 
 def test_a_session_cut_at_some_messages_ends_the_same() -> None:

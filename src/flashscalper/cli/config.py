@@ -119,8 +119,12 @@ def read_dotenv(file: Path) -> dict[str, str]:
     """`NAME=value` lines of a `.env` file; quotes are taken off, `#` starts a comment line. Missing file: nothing."""
     if not file.is_file():
         return {}
+    try:
+        text_of_file = file.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(str(file), str(error), "a readable text file of NAME=value lines") from None
     found = {}
-    for number, line in enumerate(file.read_text().splitlines(), 1):
+    for number, line in enumerate(text_of_file.splitlines(), 1):
         text = line.strip()
         if not text or text.startswith("#"):
             continue
@@ -146,6 +150,8 @@ def _from_file(file: Path | None) -> dict[str, object]:
         raise ConfigError("configuration file", str(file), f"a readable TOML file ({error.strerror})") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"configuration file {file.name}", str(error), "valid TOML") from None
+    except RecursionError:
+        raise ConfigError(f"configuration file {file.name}", "brackets in brackets in brackets", "valid TOML") from None
     return dict(_flat(tree, ()))
 
 

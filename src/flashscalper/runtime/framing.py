@@ -28,6 +28,9 @@ _HEADER: Final = struct.Struct("<4sHII")
 _LENGTH_SEQUENCE: Final = struct.Struct("<IQ")
 _RECORD: Final = struct.Struct("<IIQ")
 
+NOT_UNDERSTOOD: Final = (msgspec.MsgspecError, ValueError, RecursionError)
+"""What decoding bytes of somebody else's making may raise: text that is no UTF-8 is a ValueError."""
+
 Metadata = dict[str, str | int | bool | None]
 
 
@@ -64,7 +67,10 @@ def decode_header(data: bytes, magic: bytes, name: str) -> tuple[Metadata, int]:
     payload = data[_HEADER.size : _HEADER.size + length]
     if len(payload) != length or crc32(payload) != checksum:
         raise JournalError(f"{name}: its header is damaged")
-    return msgspec.msgpack.decode(payload, type=Metadata), _HEADER.size + length
+    try:
+        return msgspec.msgpack.decode(payload, type=Metadata), _HEADER.size + length
+    except NOT_UNDERSTOOD as error:
+        raise JournalError(f"{name}: its header is whole but not understood: {error}") from error
 
 
 def decode_growing(data: bytes, expected: int) -> Iterator[Framed]:

@@ -20,6 +20,7 @@ from flashscalper.model.commands import ArmOrder, CancelOrder, Command, ModifyOr
 from flashscalper.model.errors import JournalError
 from flashscalper.model.records import Record
 from flashscalper.runtime.framing import (
+    NOT_UNDERSTOOD,
     Metadata,
     decode_header,
     decode_records,
@@ -183,7 +184,7 @@ def decode_entry(payload: bytes, offset: int, path: Path) -> Entry:
     """What a record at `offset` of a journal says. Raises JournalError for one that this release does not understand."""
     try:
         at, content = _DECODER.decode(payload)
-    except msgspec.MsgspecError as error:
+    except NOT_UNDERSTOOD as error:
         raise JournalError(f"{path}: the record at byte {offset} is whole but not understood: {error}") from error
     return Entry(at, content)
 

@@ -13,9 +13,10 @@ from typing import Final
 
 import msgspec
 
+from flashscalper.model.amounts import ZERO
 from flashscalper.model.errors import JournalError
 from flashscalper.model.instants import DAY_US
-from flashscalper.runtime.framing import Metadata
+from flashscalper.runtime.framing import NOT_UNDERSTOOD, Metadata
 from flashscalper.runtime.journal import Entry, Journal, read_journal
 from flashscalper.runtime.session_lock import AccountFolder, write_whole
 from flashscalper.trading.saved import SavedState, compacted, read_back
@@ -46,7 +47,13 @@ def recover(folder: AccountFolder) -> SavedState | None:
 def state_of(journal: Path) -> SavedState | None:
     """The state at the end of a journal; None when it is empty. Raises JournalError on damage."""
     begin, entries = without_checkpoint(read_journal(journal), journal)
-    return read_back(entries, begin)
+    try:
+        saved = read_back(entries, begin)
+    except (*NOT_UNDERSTOOD, ArithmeticError, LookupError) as error:
+        raise JournalError(f"{journal}: its records are whole but do not make a state: {error!r}") from error
+    if saved is not None and not (saved.payments.is_finite() and (saved.starting_cash or ZERO).is_finite()):
+        raise JournalError(f"{journal}: its amounts of money are no numbers")
+    return saved
 
 
 def without_checkpoint(entries: Iterable[Entry], journal: Path) -> tuple[SavedState | None, Iterator[Entry]]:
@@ -58,7 +65,7 @@ def without_checkpoint(entries: Iterable[Entry], journal: Path) -> tuple[SavedSt
     if isinstance(first.content, str) and first.content.startswith(CHECKPOINT):
         try:
             return msgspec.json.decode(first.content.removeprefix(CHECKPOINT), type=SavedState), rest
-        except msgspec.MsgspecError as error:
+        except NOT_UNDERSTOOD as error:
             raise JournalError(f"{journal}: its checkpoint is not one that this release reads: {error}") from error
     return None, _chained(first, rest)
 

@@ -16,7 +16,15 @@ import msgspec
 from flashscalper.model.errors import JournalError
 from flashscalper.model.events import Event
 from flashscalper.model.instants import SECOND_US
-from flashscalper.runtime.framing import Metadata, decode_header, decode_records, encode_header, encode_record, write_all
+from flashscalper.runtime.framing import (
+    NOT_UNDERSTOOD,
+    Metadata,
+    decode_header,
+    decode_records,
+    encode_header,
+    encode_record,
+    write_all,
+)
 
 TAPE_MAGIC: Final = b"FSTP"
 PART_BYTES: Final = 64 * 1024 * 1024
@@ -145,7 +153,7 @@ def _read_part(part: Path) -> Iterator[Recorded]:
     for record in decode_records(data, start, str(part)):
         try:
             yield Recorded(*_DECODER.decode(record.payload))
-        except msgspec.MsgspecError as error:
+        except NOT_UNDERSTOOD as error:
             raise JournalError(f"{part}: the record at byte {record.offset} is whole but not understood: {error}") from error
 
 
