@@ -10,6 +10,7 @@ from itertools import pairwise
 from math import fsum
 from statistics import fmean, pstdev
 
+from flashscalper.indicators.oscillators import RSI
 from flashscalper.model.instants import DAY_US
 from flashscalper.model.klines import Kline
 
@@ -185,3 +186,61 @@ def classic_divergence(klines: Klines, lookback: int, period: int) -> float | No
         if (price_now - price_before) * sign > 0 and weaker > 0 and min(ages) >= 3:
             return -sign * (min(100.0, weaker / rsi_before * 200.0) if rsi_before else 100.0)
     return 0.0
+
+
+def divergence(klines: Klines, period: int, wing: int, reach: int) -> float | None:
+    """Of the last two confirmed swings of each side; the RSI is the machine's, so that equals are equal to the bit."""
+    machine, pairs = RSI(period), []
+    for kline in klines:
+        machine.update(kline)
+        if machine.value is not None:
+            pairs.append((kline.close, machine.value))
+    prices, found = [price for price, _ in pairs], 0.0
+    for sign in (-1, 1):
+        last = swings(prices, wing, sign)[-2:]
+        if len(last) < 2 or last[1][0] != len(prices) - 1 - wing or last[1][0] - last[0][0] > reach:
+            continue
+        before, now = (pairs[place][1] for place, _ in last)
+        weaker = (before - now) * sign
+        if (last[1][1] - last[0][1]) * sign > 0 and weaker > 0:
+            found = -sign * (min(100.0, weaker / before * 200.0) if before else 100.0)
+    return found if pairs else None
+
+
+def wilder(klines: Klines, period: int) -> float | None:
+    values = _smoothed(closes(klines), 1 / period, period)
+    return values[-1] if values else None
+
+
+def obv(klines: Klines) -> float:
+    """The first kline's volume counts, as in TA-Lib."""
+    moves = pairwise(klines)
+    return klines[0].volume + sum(((b.close > a.close) - (b.close < a.close)) * b.volume for a, b in moves)
+
+
+def adx(klines: Klines, period: int) -> float | None:
+    """Wilder's sums begun with `period` - 1 moves; a market that does not move at all leaves the average as it is."""
+    ups = [(b.high - a.high, a.low - b.low, max(b.high, a.close) - min(b.low, a.close)) for a, b in pairwise(klines)]
+    moves = [(up if up > max(down, 0) else 0.0, down if down > max(up, 0) else 0.0, reach) for up, down, reach in ups]
+    sums = [fsum(move[part] for move in moves[: period - 1]) for part in range(3)]
+    strengths: list[float] = []
+    average: float | None = None
+    for move in moves[period - 1 :]:
+        sums = [total * (1 - 1 / period) + part for total, part in zip(sums, move, strict=True)]
+        plus, minus = (100 * total / sums[2] if sums[2] else 0.0 for total in sums[:2])
+        if plus + minus > 0:
+            strengths.append(100 * abs(plus - minus) / (plus + minus))
+            values = _smoothed(strengths, 1 / period, period)
+            average = values[-1] if values else None
+        elif average is not None:
+            strengths.append(average)
+    return average
+
+
+def pivot(klines: Klines, length: int) -> float | None:
+    """Of the last period before the present one that has klines."""
+    before = [kline for kline in klines if kline.open_at // length < klines[-1].open_at // length]
+    if not before:
+        return None
+    last = [kline for kline in before if kline.open_at // length == before[-1].open_at // length]
+    return (max(k.high for k in last) + min(k.low for k in last) + last[-1].close) / 3

@@ -8,15 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flashscalper.indicators.averages import EMA, SMA
+from flashscalper.indicators.averages import EMA, SMA, WilderAverage
 from flashscalper.indicators.base import Indicator
-from flashscalper.indicators.divergence import ClassicDivergence
+from flashscalper.indicators.divergence import ClassicDivergence, Divergence
 from flashscalper.indicators.oscillators import MACD, ROC, RSI, Momentum, Stochastic, WilliamsR
-from flashscalper.indicators.ranges import ATR, Bollinger
+from flashscalper.indicators.ranges import ADX, ATR, Bollinger
 from flashscalper.indicators.registry import INDICATORS, create_indicator
-from flashscalper.indicators.swings import SwingLevels
+from flashscalper.indicators.swings import Pivots, SwingLevels
 from flashscalper.indicators.trend import Trend, TrendStrength
-from flashscalper.indicators.volumes import RollingVWAP, SessionVWAP, VolumeRatio
+from flashscalper.indicators.volumes import OBV, RollingVWAP, SessionVWAP, VolumeRatio
+from flashscalper.model.instants import HOUR_US
 from flashscalper.model.klines import Kline
 from tests.indicators import batch
 from tests.indicators.recorded import make_kline
@@ -68,6 +69,11 @@ CASES: dict[str, tuple[Callable[[], Indicator], Callable[[list[Kline]], float | 
     "trend": (lambda: Trend(3, 8), lambda k: batch.trend(k, 3, 8)),
     "trend strength": (lambda: TrendStrength(6), lambda k: batch.efficiency(k, 6)),
     "trend strength classic": (lambda: TrendStrength(6, classic=True), lambda k: batch.classic_strength(k, 6)),
+    "Wilder's average": (lambda: WilderAverage(5), lambda k: batch.wilder(k, 5)),
+    "ADX": (lambda: ADX(5), lambda k: batch.adx(k, 5)),
+    "OBV": (OBV, batch.obv),
+    "pivots": (lambda: Pivots("1h"), lambda k: batch.pivot(k, HOUR_US)),
+    "divergence": (lambda: Divergence(5, 1, 20), lambda k: batch.divergence(k, 5, 1, 20)),
     "classic divergence": (lambda: ClassicDivergence(6, 5), lambda k: batch.classic_divergence(k, 6, 5)),
 }
 
