@@ -120,7 +120,7 @@ class ParadexRest:
         what prevented signing in. Never raises once the request may have left.
         """
         signer = await self.signer()
-        wait = self._budget.take(Group.ORDER, self._clock.now(), urgent=urgent)
+        wait = self.spend(Group.ORDER, urgent=urgent)
         if wait:
             raise RateLimitError("our own budget of order requests is spent", retry_after_s=wait / SECOND_US)
         judgement, token = await self._send_order(kind, build, signer, whole=whole)
@@ -129,6 +129,10 @@ class ParadexRest:
             self.session.reject(token, self._clock.now())
             judgement, _ = await self._send_order(kind, build, signer, whole=whole)
         return judgement
+
+    def spend(self, group: Group, *, urgent: bool) -> int:
+        """Take one request out of the budget; 0, or how many microseconds there is none."""
+        return self._budget.take(group, self._clock.now(), urgent=urgent)
 
     async def signer(self) -> ParadexSigner:
         """What signs our orders. Raises AuthError without a key."""

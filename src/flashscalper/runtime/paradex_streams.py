@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from flashscalper.exchanges.base import Frame, Incoming, Pong, SocketClosed, SocketOpened
-from flashscalper.exchanges.paradex import requests, responses, sbe, wire
+from flashscalper.exchanges.paradex import requests, responses, sbe, script_requests, wire
 from flashscalper.exchanges.paradex.account_frames import CHANNELS, OPTIONAL_CHANNELS, AccountFrames
 from flashscalper.exchanges.paradex.desk import Answer, Desk, Flow
 from flashscalper.exchanges.paradex.link import Link, LinkState
@@ -81,6 +81,8 @@ class Streams:
         self.books: dict[str, OrderBook] = {}
         self.wanted: dict[str, str] = {}
         """Channel -> symbol (empty for all markets), in the order of asking."""
+        self.cancel_on_disconnect = False
+        """What the private connection is told before it counts as ready."""
         self.on_told: Callable[[Told], None] = _nobody
         self.subscribed: set[str] = set()
         self.refused: dict[str, ExchangeError] = {}
@@ -276,6 +278,8 @@ class Streams:
         extra = [channel for channel in self._wanted_on(self.private) if channel not in (*CHANNELS, *OPTIONAL_CHANNELS)]
         self.subscribed.difference_update(extra)
         channels = (*CHANNELS, *OPTIONAL_CHANNELS, *extra)
+        if self.cancel_on_disconnect and not isinstance(answer, FlashScalperError):
+            (answer,), now = yield [self.private.ask(*script_requests.disconnect_rule(enabled=True))]
         answers: list[Answer] = [answer]
         if not isinstance(answer, FlashScalperError):
             answers, now = yield [self.private.ask("subscribe", requests.channel_params(each)) for each in channels]

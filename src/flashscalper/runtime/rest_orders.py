@@ -38,7 +38,8 @@ from flashscalper.runtime.scripted import (
 
 _ASK_AGAIN_S: Final = 0.1
 _NOT_THERE: Final = frozenset({"CLIENT_ORDER_ID_NOT_FOUND", "ORDER_ID_NOT_FOUND", "NOT_FOUND"})
-_TOO_LATE: Final = frozenset({*_NOT_THERE, "ORDER_IS_CLOSED", "ORDER_IS_NOT_OPEN"})
+TOO_LATE: Final = frozenset({*_NOT_THERE, "ORDER_IS_CLOSED", "ORDER_IS_NOT_OPEN"})
+"""Codes that say that there is nothing left to cancel."""
 _STARTED: Final = time.time_ns() // 1_000_000
 _MOST_HISTORY_PAGES: Final = 20
 _PLAIN_TYPES: Final = frozenset({OrderType.MARKET, OrderType.LIMIT})
@@ -123,10 +124,10 @@ class ParadexOrders(ParadexRecords):
         command = command_of(wanted, market)
         judgement = await self._rest.order(
             RequestKind.PLACE,
-            lambda signer, now_ms: requests.place_order(self._signed(command, market, signer, now_ms)),
+            lambda signer, now_ms: requests.place_order(self.signed(command, market, signer, now_ms)),
             urgent=command.reduce_only,
         )
-        return self._placed(command, judgement)
+        return self.placed(command, judgement)
 
     async def modify_order(
         self,
@@ -162,13 +163,13 @@ class ParadexOrders(ParadexRecords):
     async def cancel_order(self, symbol: str, *, order_id: str = "", client_id: str = "") -> CancelOutcome:
         """Ask for the cancellation; the exchange only queues it, so `accepted` is not yet `canceled`."""
         market = await self.get_market(symbol)
-        call = requests.cancel_order(order_id, _one_id(order_id, client_id), market.market)
+        call = requests.cancel_order(order_id, one_id(order_id, client_id), market.market)
         judgement = await self._rest.order(RequestKind.CANCEL, lambda _signer, _now: call, urgent=True)
         if judgement.verdict is Verdict.ACCEPTED:
             return CancelOutcome.ACCEPTED
         if judgement.verdict is Verdict.UNKNOWN:
             return CancelOutcome.UNKNOWN
-        if judgement.code not in _TOO_LATE:
+        if judgement.code not in TOO_LATE:
             raise refusal(judgement)
         order = await self.get_order(symbol, order_id=order_id, client_id=client_id)
         return CancelOutcome.FILLED if order is not None and not order.remaining else CancelOutcome.GONE
@@ -188,12 +189,12 @@ class ParadexOrders(ParadexRecords):
     async def get_order(self, symbol: str, *, order_id: str = "", client_id: str = "") -> Order | None:
         """Open orders are asked first, then the history."""
         market = await self.get_market(symbol)
-        wanted = _one_id(order_id, client_id)
+        wanted = one_id(order_id, client_id)
         call = script_requests.order_by_id(order_id) if order_id else requests.order_by_client_id(wanted)
         try:
             return self._order(await self._get("GET /orders/...", wire.OrderResult, call))
         except ExchangeError as error:
-            if isinstance(error, AuthError) or error.code not in _TOO_LATE:
+            if isinstance(error, AuthError) or error.code not in TOO_LATE:
                 raise
         return await self._closed_order(market, order_id, client_id)
 
@@ -212,7 +213,8 @@ class ParadexOrders(ParadexRecords):
             cursor = page.next
         raise ProtocolError("GET /orders-history", f"more than {_MOST_HISTORY_PAGES} pages")
 
-    def _signed(self, command: PlaceOrder, market: Market, signer: ParadexSigner, now_ms: int) -> bytes:
+    def signed(self, command: PlaceOrder, market: Market, signer: ParadexSigner, now_ms: int) -> bytes:
+        """The body of a new order, signed at `now_ms` of the exchange."""
         signature = signer.sign_order(
             market=market.market,
             side=command.side,
@@ -236,7 +238,8 @@ class ParadexOrders(ParadexRecords):
         )
         return requests.modify_order(command.order_id, requests.modify_body(command, market.market, signature, now_ms))
 
-    def _placed(self, command: PlaceOrder, judgement: Judgement) -> ScriptedOrder:
+    def placed(self, command: PlaceOrder, judgement: Judgement) -> ScriptedOrder:
+        """What became of it; raises ExchangeError for a refusal."""
         if judgement.verdict is Verdict.ACCEPTED and judgement.order is not None:
             order = self._order(judgement.order)
             if order.client_id == command.client_id:
@@ -337,7 +340,8 @@ def _words(judgement: Judgement) -> str:
     return f"{judgement.code}: {judgement.message}"
 
 
-def _one_id(order_id: str, client_id: str) -> str:
+def one_id(order_id: str, client_id: str) -> str:
+    """The id that was given; raises ConfigError for none and for both."""
     if bool(order_id) == bool(client_id):
         raise ConfigError("order", (order_id, client_id), "either order_id or client_id")
     return order_id or client_id

@@ -52,10 +52,12 @@ class ParadexReads(ExchangeRestClient):
         symbols: SymbolMapper | None = None,
         clock: Clock | None = None,
         tls: ssl.SSLContext | None = None,
+        rest: ParadexRest | None = None,
     ) -> None:
+        """`rest` is a connection to share instead of one of its own."""
         settings.validate()
         self._symbols = symbols or SymbolMapper()
-        self._rest = ParadexRest(settings, credentials or Credentials(), clock or WallClock(), SystemRandom(), tls)
+        self._rest = rest or ParadexRest(settings, credentials or Credentials(), clock or WallClock(), SystemRandom(), tls)
         self._listed: dict[str, msgspec.Raw] = {}
         self._rules: dict[str, Market] = {}
         self._listed_at = 0

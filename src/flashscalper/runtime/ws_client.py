@@ -22,7 +22,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from flashscalper.exchanges.base import CloseSocket, Incoming, OpenSocket, Outgoing, SendFrame
-from flashscalper.exchanges.paradex import requests
+from flashscalper.exchanges.paradex import requests, script_requests
 from flashscalper.exchanges.paradex.link import Link, LinkState
 from flashscalper.exchanges.paradex.settings import ParadexSettings
 from flashscalper.market.book import OrderBook
@@ -42,7 +42,10 @@ from flashscalper.runtime.credentials import (
 from flashscalper.runtime.paradex_rest import ParadexRest
 from flashscalper.runtime.paradex_streams import ACCOUNT, MARKET, Streams, Told
 from flashscalper.runtime.rest_client import scripted_settings
+from flashscalper.runtime.rest_orders import ParadexOrders
+from flashscalper.runtime.scripted import CancelOutcome, OrderRequest, ScriptedOrder
 from flashscalper.runtime.sockets import SocketShell
+from flashscalper.runtime.ws_orders import SocketOrders
 
 EVENTS_KEPT: Final = 10_000
 """Events that wait for a slow `async for`; the oldest go first, and an `error` says how many."""
@@ -99,6 +102,9 @@ class ParadexWebSocketClient:
         self._streams = Streams(self._io.desk, self._io.rest, self._symbols)
         self._streams.on_told = self._deliver
         self._sockets = SocketShell(self._report, tls)
+        self._orders = SocketOrders(
+            self._io, self._streams.private, ParadexOrders(settings, symbols=self._symbols, rest=self._io)
+        )
         self._handlers: dict[StreamEvent, list[Handler]] = defaultdict(list)
         self._queue: deque[Event | Told] = deque()
         self._dropped = 0
@@ -216,6 +222,32 @@ class ParadexWebSocketClient:
         await self._io.sign_in()
         await self._bring_up(self._streams.private)
         return ACCOUNT
+
+    # orders
+
+    async def place_order(self, wanted: OrderRequest) -> ScriptedOrder:
+        """Send an order over the account's socket: market, limit and plain stops (the other types go over REST).
+
+        Promises what `ParadexRestClient.place_order` does: sent once; `unknown` when no answer came; no risk gate.
+        """
+        await self.subscribe_account()
+        return await self._orders.place(wanted)
+
+    async def cancel_order(self, symbol: str, *, order_id: str = "", client_id: str = "") -> CancelOutcome:
+        """Cancel an order by either id over the account's socket."""
+        await self.subscribe_account()
+        return await self._orders.cancel(symbol, order_id=order_id, client_id=client_id)
+
+    async def cancel_all_orders(self, symbol: str = "") -> None:
+        """Cancel every open order, of one market or of all, over the account's socket."""
+        await self.subscribe_account()
+        await self._orders.cancel_all(symbol)
+
+    async def cancel_on_disconnect(self, enabled: bool = True) -> None:  # noqa: FBT001, FBT002 - an on and off switch
+        """Whether the exchange cancels what was entered on this socket when it is lost; armed anew after a reconnect."""
+        await self.subscribe_account()
+        self._streams.cancel_on_disconnect = enabled
+        await self._io.answer(self._streams.private.ask(*script_requests.disconnect_rule(enabled=enabled)))
 
     async def unsubscribe(self, channel: str) -> None:
         """End what a `subscribe_*` call returned. Raises ConfigError for a channel that is not subscribed."""

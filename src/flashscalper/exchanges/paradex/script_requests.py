@@ -142,6 +142,11 @@ def cancel_batch(order_ids: Sequence[str], client_ids: Sequence[str]) -> Call:
     )
 
 
+def disconnect_rule(*, enabled: bool) -> tuple[str, bytes]:
+    """Method and params over WebSocket: whether losing the connection cancels what was entered on it."""
+    return "order.cancel_on_disconnect", msgspec.json.encode({"enabled": enabled})
+
+
 # ---- TWAP ------------------------------------------------------------------------------------------------------------
 
 
