@@ -45,7 +45,8 @@ def loaded(file: Path | None, environment: dict[str, str]) -> Settings | None:
     try:
         return load_settings(file=file, environment=environment)
     except ConfigError as refused:
-        return one_line(refused)
+        one_line(refused)
+        return None
 
 
 def one_line(refused: ConfigError) -> None:
