@@ -14,6 +14,7 @@ from flashscalper.model.instants import SECOND_US
 from flashscalper.model.orders import OrderStatus
 from flashscalper.runtime.answers import Answers, find_run, read_answers
 from flashscalper.runtime.journal import Entry, Journal
+from flashscalper.strategies.base import Judgement
 from tests.trading.stage import ETH, START, D, Stage, shown, signal
 
 
@@ -113,3 +114,11 @@ def test_a_run_is_found_by_folder_by_id_and_as_the_last_one(tmp_path: Path) -> N
         find_run("third", tmp_path)
     with pytest.raises(ConfigError, match="none under"):
         find_run("last", tmp_path / "empty")
+
+
+def test_a_strategy_that_is_warm_and_silent_is_not_said_to_be_warming_up() -> None:
+    stage = Stage()
+    for reason in ("warming up: EMA of 1m klines", "no condition met", "no condition met"):
+        stage.told[ETH].judgement = Judgement(score=0.0, confidence=0.0, reasons=(reason,))
+        stage.kline()
+    assert Answers(entries(stage)).summary().markets[0].silent == {"no condition met": 2, "warming up": 1}

@@ -15,7 +15,7 @@ from flashscalper.model.errors import ConfigError
 from flashscalper.model.events import BookChange
 from flashscalper.model.markets import Market
 from flashscalper.model.positions import PositionSide
-from flashscalper.strategies.base import Judgement, MarketView, Signal
+from flashscalper.strategies.base import MarketView, Signal
 from flashscalper.strategies.loader import build_strategy, check_class, exits_of, find_class
 from flashscalper.strategies.plan import ExitPolicy, Parameter, TradingPlan, atr, percent, r
 from tests.strategies.views import MARKET, View, kline, row, walk
@@ -56,14 +56,17 @@ def test_a_plan_is_asked_only_when_every_indicator_is_warm_and_fed_before_it_is_
     strategy = build_strategy(Above, MARKET, {"period": 20})
     signals = run(strategy, row([100.0] * 19 + [101.0, 102.0, 90.0]))
     assert [signal is not None for signal in signals] == [False] * 19 + [True, True, False]
-    assert strategy.judgement == Judgement(score=0.0, confidence=0.0, reasons=("no condition met",))
+    assert strategy.judgement is not None
+    assert strategy.judgement.reasons == ("no condition met",)
+    assert dict(strategy.judgement.inputs) == {"average": pytest.approx((100.0 * 17 + 101.0 + 102.0 + 90.0) / 20)}
 
 
 def test_while_it_is_cold_the_plan_says_so() -> None:
     strategy = build_strategy(Above, MARKET)
     run(strategy, row([100.0] * 3))
     assert strategy.judgement is not None
-    assert strategy.judgement.reasons == ("2 indicators not warm",)
+    assert strategy.judgement.reasons == ("warming up: SMA, ATR of 1m klines",)
+    assert strategy.judgement.inputs == ()
 
 
 def test_a_signal_is_completed_with_its_atr_and_the_way_to_its_target() -> None:
@@ -75,6 +78,8 @@ def test_a_signal_is_completed_with_its_atr_and_the_way_to_its_target() -> None:
     assert signal.expected_move == pytest.approx(0.02 * 0.5)
     assert strategy.judgement is not None
     assert strategy.judgement.direction is PositionSide.LONG
+    assert strategy.judgement.inputs == signal.inputs
+    assert dict(signal.inputs) == {"average": pytest.approx((100.0 * 4 + 101.0) / 5)}
 
 
 def test_what_a_signal_states_itself_is_left_alone() -> None:

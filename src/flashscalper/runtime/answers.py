@@ -199,7 +199,7 @@ class Answers:
         other = other_class_of(signals[-1]) if signals else FeeClass.RETAIL
         day = self.until_at // DAY_US * DAY_US
         denied = Counter(look.denied_by for look in looks if look.outcome == "denied")
-        silent = Counter(look.denied_by or "warming up" for look in looks if look.outcome == "none")
+        silent = Counter(look.denied_by or _why_silent(look) for look in looks if look.outcome == "none")
         return MarketSummary(
             symbol=symbol, looks=len(looks), signals=len(signals),
             entered=sum(look.outcome == "entered" for look in looks), denied=dict(denied.most_common()),
@@ -220,6 +220,11 @@ class Answers:
     def _sent_at(self, client_id: str) -> int:
         steps = self._steps[client_id]
         return steps[0].changed_at if steps else self.until_at
+
+
+def _why_silent(look: SignalJudged) -> str:
+    """Of a look that no filter ended: the strategy was not warm, or had nothing to say."""
+    return "warming up" if any(reason.startswith("warming up") for reason in look.reasons) else "no condition met"
 
 
 def find_run(name: str, root: Path) -> Path:

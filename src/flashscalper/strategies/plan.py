@@ -21,6 +21,7 @@ open is filled in: its ATR (14 klines), and as its expected move the way to the 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import isfinite
 from typing import Any, ClassVar, Protocol
 
 import msgspec
@@ -151,6 +152,7 @@ class PlanStrategy:
         self.on_trade: Callable[..., Any] | None = getattr(plan, "on_trade", None)
         self.on_book: Callable[..., Any] | None = getattr(plan, "on_book", None)
         self.on_fill: Callable[..., Any] | None = getattr(plan, "on_fill", None)
+        self._named = tuple((name, one) for name, one in vars(plan).items() if any(one is used for _, used in plan.machines))
         for interval in self.intervals:
             interval_us(interval)
 
@@ -177,21 +179,36 @@ class PlanStrategy:
         if view.kline.interval != self.plan.interval:
             return None
         self._atr.update(view.kline)
-        cold = sum(machine.value is None for _, machine in self.plan.machines) + (self._atr.value is None)
+        cold = [type(one).__name__ for one in (*(used for _, used in self.plan.machines), self._atr) if one.value is None]
         signal = None if cold else self.plan.on_kline(view)
-        if signal is not None:
-            signal = self._completed(signal, view)
-        self._judgement = _judgement(signal, cold)
+        if not isinstance(signal, Signal):  # None; anything else is refused where the engine looks at it
+            self._judgement = self._silence(cold)
+            return signal
+        signal = self._completed(signal, view)
+        self._judgement = Judgement(score=signal.score, confidence=signal.confidence, direction=signal.direction,
+        reasons=signal.reasons, gates=signal.gates, inputs=signal.inputs)  # fmt: skip
         return signal
 
+    def _silence(self, cold: list[str]) -> Judgement:
+        """Why it says nothing, and what its indicators say."""
+        waiting = ", ".join(dict.fromkeys(cold))
+        reason = f"warming up: {waiting} of {self.plan.interval} klines" if cold else "no condition met"
+        return Judgement(score=0.0, confidence=0.0, reasons=(reason,), inputs=self._readings())
+
+    def _readings(self) -> tuple[tuple[str, float], ...]:
+        """The indicators by the names that the plan gave them, so that `explain` shows what it looked at."""
+        numbers = ((name, machine.value) for name, machine in self._named)
+        return tuple((name, float(value)) for name, value in numbers if isinstance(value, int | float) and isfinite(value))
+
     def _completed(self, signal: Signal, view: MarketView) -> Signal:
-        """Fill in the ATR and the expected move, where the plan left them open."""
+        """Fill in the ATR and the expected move, where the plan left them open, and what its indicators say."""
         volatility = self._atr.value if signal.volatility is None else signal.volatility
         expected = signal.expected_move
         if expected is None:
             way = self._way_to_target(signal, view, volatility)
             expected = None if way is None else way / view.kline.close * signal.confidence / 100
-        return msgspec.structs.replace(signal, volatility=volatility, expected_move=expected)
+        inputs = (*signal.inputs, *self._readings())
+        return msgspec.structs.replace(signal, volatility=volatility, expected_move=expected, inputs=inputs)
 
     def _way_to_target(self, signal: Signal, view: MarketView, volatility: float | None) -> float | None:
         """From the close to the signal's target, else to the policy's; None when neither has one."""
@@ -204,12 +221,3 @@ class PlanStrategy:
         own = None if signal.stop is None else abs(close - signal.stop)
         risk = own if own is not None else self.exits.stop.in_price(close, tick, volatility, None)
         return self.exits.target.in_price(close, tick, volatility, risk)
-
-
-def _judgement(signal: Signal | None, cold: int) -> Judgement:
-    if signal is None:
-        return Judgement(
-            score=0.0, confidence=0.0, reasons=(f"{cold} indicators not warm",) if cold else ("no condition met",)
-        )
-    return Judgement(score=signal.score, confidence=signal.confidence, direction=signal.direction, reasons=signal.reasons,
-                     gates=signal.gates, inputs=signal.inputs)  # fmt: skip
