@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from flashscalper.model.instants import SECOND_US
+from flashscalper.model.records import FillBooked
 from flashscalper.runtime.framing import Metadata
 from flashscalper.runtime.journal import Entry, Journal, read_journal
 from flashscalper.runtime.store.database import Database
@@ -20,14 +21,19 @@ RATES = {"crash": 0.02, "bust": 0.05, "foreign_order": 0.02, "lose_answer": 0.02
 
 
 def stormy_entries(folder: Path) -> list[Entry]:
-    """A journal with everything in it: entries, stops, exits, busts, unknown orders, foreign positions, several lives."""
-    world = World(Setup(seed=7, symbols=("ETHUSDT", "BTCUSDT"), seconds=60.0, rates=RATES), folder)
-    try:
-        world.run()
-        world.settle()
-    finally:
-        world.journal.close()
-    return list(read_journal(world._path))
+    """A journal with everything in it: entries, stops, exits, a bust, foreign positions, more than one life."""
+    for seed in range(12, 60):
+        world = World(Setup(seed=seed, symbols=("ETHUSDT", "BTCUSDT"), seconds=20.0, rates=RATES), folder)
+        try:
+            world.run()
+            world.settle()
+        finally:
+            world.journal.close()
+        if world.life > 1 and world.counts["bust"]:
+            entries = list(read_journal(world._path))
+            if any(isinstance(entry.content, FillBooked) and entry.content.busted for entry in entries):
+                return entries
+    raise AssertionError("no storm with a crash and a bust")
 
 
 def metadata(run: str, account: str = ACCOUNT, mode: str = "testnet", started_at: int = START) -> Metadata:
