@@ -7,13 +7,26 @@ refresh, time-outs, rate budget, clock offset) is in the machine, so simulations
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Iterable, Sequence
+from typing import Final, Protocol
 
 import msgspec
 
 from flashscalper.model.commands import Command
 from flashscalper.model.events import Event
+
+_TOKENS: Final = (b"jwt_token", b'"bearer"')
+"""What stands beside a session token in a message."""
+
+
+def _names(headers: Iterable[tuple[str, str]]) -> list[str]:
+    """Headers as they may be shown: their values log in."""
+    return [name for name, _ in headers]
+
+
+def _without_token(data: bytes) -> str:
+    """A message as it may be shown."""
+    return f"<{len(data)} bytes with a token>" if any(word in data for word in _TOKENS) else repr(data)
 
 
 class OpenSocket(msgspec.Struct, frozen=True):
@@ -23,6 +36,9 @@ class OpenSocket(msgspec.Struct, frozen=True):
     url: str
     headers: tuple[tuple[str, str], ...] = ()
     timeout_s: float = 5.0
+
+    def __repr__(self) -> str:
+        return f"OpenSocket({self.conn!r}, {self.url!r}, headers={_names(self.headers)})"
 
 
 class CloseSocket(msgspec.Struct, frozen=True):
@@ -39,6 +55,9 @@ class SendFrame(msgspec.Struct, frozen=True, gc=False):
     data: bytes
     ping: bool = False
 
+    def __repr__(self) -> str:
+        return f"SendFrame({self.conn!r}, {_without_token(self.data)}, ping={self.ping})"
+
 
 class HttpRequest(msgspec.Struct, frozen=True):
     """Make one HTTP request. Exactly one `HttpResponse` or `HttpFailed` with this `id` follows."""
@@ -49,6 +68,10 @@ class HttpRequest(msgspec.Struct, frozen=True):
     headers: tuple[tuple[str, str], ...] = ()
     body: bytes = b""
     timeout_s: float = 10.0
+
+    def __repr__(self) -> str:
+        what = f"{self.id}, {self.method!r}, {self.url!r}, headers={_names(self.headers)}, body={_without_token(self.body)}"
+        return f"HttpRequest({what}, timeout_s={self.timeout_s})"
 
 
 Outgoing = OpenSocket | CloseSocket | SendFrame | HttpRequest
@@ -89,6 +112,9 @@ class HttpResponse(msgspec.Struct, frozen=True):
     status: int
     headers: dict[str, str]
     body: bytes
+
+    def __repr__(self) -> str:
+        return f"HttpResponse({self.id}, {self.status}, {self.headers!r}, {_without_token(self.body)})"
 
 
 class HttpFailed(msgspec.Struct, frozen=True):

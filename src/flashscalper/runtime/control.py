@@ -42,6 +42,9 @@ class Door(msgspec.Struct, frozen=True, kw_only=True):
     run: str
     pid: int
 
+    def __repr__(self) -> str:
+        return f"Door({self.url!r}, ***, {self.run!r}, {self.pid})"
+
 
 Act = Callable[[str, Asked], dict[str, Any]]
 """Carries an action out and returns the status after it."""

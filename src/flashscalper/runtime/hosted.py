@@ -44,6 +44,9 @@ class Trader(msgspec.Struct, frozen=True):
     private_key: str
     ethereum_account: str
 
+    def __repr__(self) -> str:
+        return f"Trader({self.account!r}, {self.public_key!r}, ***, {self.ethereum_account!r})"
+
 
 class HostedParadex:
     """One simulated exchange for as long as its `with` block lasts. Raises ConfigError for what it does not know.
