@@ -28,7 +28,7 @@ from flashscalper.exchanges.paradex.client import ParadexClient
 from flashscalper.exchanges.paradex.settings import Environment, ParadexSettings
 from flashscalper.exchanges.paradex.signing import TESTNET_CLASSES, CurveSigner, account_address
 from flashscalper.model.errors import ConfigError
-from flashscalper.model.events import OperatorAction, OperatorAsked
+from flashscalper.model.events import FeeClass, OperatorAction, OperatorAsked
 from flashscalper.model.instants import SECOND_US, interval_us
 from flashscalper.model.secrets import Secret
 from flashscalper.runtime.artifacts import RunArtifacts
@@ -128,6 +128,7 @@ class Demo:
         self.account = account_address(CurveSigner("0x1", key, CHAIN_ID).public_key, TESTNET_CLASSES)
         self._signer = CurveSigner(self.account, key, CHAIN_ID)
         self._setup = self._make_setup()
+        self._setup.check_stops(FeeClass.PRO)
         self.interval = self._setup.main_interval()
         self.engine = self._setup.engine(None)
 

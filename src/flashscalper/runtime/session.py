@@ -19,7 +19,7 @@ import msgspec
 from flashscalper.exchanges.paradex.client import ParadexClient
 from flashscalper.exchanges.paradex.settings import ParadexSettings
 from flashscalper.model.errors import FlashScalperError, JournalError
-from flashscalper.model.events import OperatorAction, OperatorAsked
+from flashscalper.model.events import FeeClass, OperatorAction, OperatorAsked
 from flashscalper.model.instants import SECOND_US
 from flashscalper.runtime.artifacts import RunArtifacts
 from flashscalper.runtime.clock import WallClock
@@ -77,7 +77,7 @@ class Session:
         self.plan = plan
         self.folder = folder
         self.artifacts = artifacts
-        self.tally = Tally()
+        self.tally = Tally(for_report=False)
         self.metrics = Metrics(self._looked_at)
         self.clock = WallClock()
         self.started_at = self.clock.now()
@@ -93,6 +93,7 @@ class Session:
             strategy=plan.strategy, scalper=plan.scalper, trading=plan.trading, markets=plan.readiness.markets,
             started_at=self.started_at,
         )  # fmt: skip
+        self._setup.check_stops(FeeClass.RETAIL if plan.settings.interactive else FeeClass.PRO)
         self.engine = self._setup.engine(saved)
         self.store = StoreFollower(plan.store, artifacts.folder.parent)
 

@@ -9,11 +9,14 @@ from typing import Final
 import msgspec
 
 from flashscalper.model.errors import JournalError
+from flashscalper.model.events import FeeClass
 from flashscalper.model.markets import Market
 from flashscalper.runtime.framing import Metadata
 from flashscalper.runtime.strategy_files import StrategySource
+from flashscalper.strategies.loader import exits_of
 from flashscalper.strategies.scalper_settings import ScalperSettings
 from flashscalper.trading.client_ids import ClientIds
+from flashscalper.trading.costs import least_costs
 from flashscalper.trading.engine import Engine
 from flashscalper.trading.saved import SavedState
 from flashscalper.trading.settings import TradingSettings
@@ -44,6 +47,16 @@ class RunSetup(msgspec.Struct, frozen=True, kw_only=True):
         markets = {market.symbol: market for market in read.markets}
         ids = ClientIds(read.started_at)
         return Engine(read.trading, markets, strategies, ids, read.started_at, read.starting_cash, saved)
+
+    def check_stops(self, fee_class: FeeClass) -> None:
+        """Refuse a stop of so many percent that the fees of this class and the expected slippage alone would cross.
+
+        Raises ConfigError naming the field. What the spread and a speed bump add is judged market by market, once measured.
+        """
+        for market in self.markets:
+            own = exits_of(self.strategy.create(self.scalper, market), self.trading.exits)
+            field = "trading.exits" if own is self.trading.exits else f"{self.strategy.name}.exits"
+            own.validate(field, costs=float(least_costs(self.trading.costs, self.trading.entry.style, market, fee_class)))
 
     def main_interval(self) -> str:
         """The klines on which the strategy is asked. Raises ConfigError when it cannot be made."""

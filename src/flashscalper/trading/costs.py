@@ -14,7 +14,8 @@ import msgspec
 
 from flashscalper.model.amounts import ZERO
 from flashscalper.model.errors import ConfigError
-from flashscalper.model.events import BestQuote
+from flashscalper.model.events import BestQuote, FeeClass
+from flashscalper.model.markets import Market
 from flashscalper.model.positions import PositionSide
 from flashscalper.model.records import Gate
 from flashscalper.strategies.parameters import check_range
@@ -130,6 +131,16 @@ def estimate_costs(
         slippage=(Decimal(repr(settings.slippage_bps)) / _BPS + max(drift, ZERO)) * taker_legs,
         funding=max(funding, ZERO),
     )
+
+
+def least_costs(settings: CostSettings, style: EntryStyle, market: Market, fee_class: FeeClass) -> Decimal:
+    """What a round trip costs by the exchange's list, without spread, drift and funding: known before anything is seen."""
+    retail = fee_class is FeeClass.RETAIL
+    return estimate_costs(
+        settings, style=style, direction=PositionSide.LONG, quote=BestQuote(market.symbol, 1.0, 1.0, 1.0, 1.0, 0),
+        maker_fee=market.retail_maker_fee if retail else market.maker_fee,
+        taker_fee=market.retail_taker_fee if retail else market.taker_fee,
+    ).total  # fmt: skip
 
 
 def spread_fraction(quote: BestQuote | None, settings: CostSettings) -> Decimal:
