@@ -89,7 +89,7 @@ class ParadexRestClient(ParadexOrders):
             raise ConfigError("client_id", "the same one twice", "a client id of its own for each order of a batch")
 
         def build(signer: ParadexSigner, now_ms: int) -> Call:
-            return script_requests.place_batch([self.signed(*each, signer, now_ms) for each in asked])
+            return script_requests.place_batch([self._signed(*each, signer, now_ms) for each in asked])
 
         urgent = all(command.reduce_only for command, _ in asked)
         judgement = await self._rest.order(RequestKind.PLACE, build, urgent=urgent, whole=True)

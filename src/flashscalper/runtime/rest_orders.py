@@ -124,10 +124,10 @@ class ParadexOrders(ParadexRecords):
         command = command_of(wanted, market)
         judgement = await self._rest.order(
             RequestKind.PLACE,
-            lambda signer, now_ms: requests.place_order(self.signed(command, market, signer, now_ms)),
+            lambda signer, now_ms: requests.place_order(self._signed(command, market, signer, now_ms)),
             urgent=command.reduce_only,
         )
-        return self.placed(command, judgement)
+        return self._placed(command, judgement)
 
     async def modify_order(
         self,
@@ -213,7 +213,7 @@ class ParadexOrders(ParadexRecords):
             cursor = page.next
         raise ProtocolError("GET /orders-history", f"more than {_MOST_HISTORY_PAGES} pages")
 
-    def signed(self, command: PlaceOrder, market: Market, signer: ParadexSigner, now_ms: int) -> bytes:
+    def _signed(self, command: PlaceOrder, market: Market, signer: ParadexSigner, now_ms: int) -> bytes:
         """The body of a new order, signed at `now_ms` of the exchange."""
         signature = signer.sign_order(
             market=market.market,
@@ -238,7 +238,7 @@ class ParadexOrders(ParadexRecords):
         )
         return requests.modify_order(command.order_id, requests.modify_body(command, market.market, signature, now_ms))
 
-    def placed(self, command: PlaceOrder, judgement: Judgement) -> ScriptedOrder:
+    def _placed(self, command: PlaceOrder, judgement: Judgement) -> ScriptedOrder:
         """What became of it; raises ExchangeError for a refusal."""
         if judgement.verdict is Verdict.ACCEPTED and judgement.order is not None:
             order = self._order(judgement.order)

@@ -42,7 +42,6 @@ from flashscalper.runtime.credentials import (
 from flashscalper.runtime.paradex_rest import ParadexRest
 from flashscalper.runtime.paradex_streams import ACCOUNT, MARKET, Streams, Told
 from flashscalper.runtime.rest_client import scripted_settings
-from flashscalper.runtime.rest_orders import ParadexOrders
 from flashscalper.runtime.scripted import CancelOutcome, OrderRequest, ScriptedOrder
 from flashscalper.runtime.sockets import SocketShell
 from flashscalper.runtime.ws_orders import SocketOrders
@@ -102,9 +101,7 @@ class ParadexWebSocketClient:
         self._streams = Streams(self._io.desk, self._io.rest, self._symbols)
         self._streams.on_told = self._deliver
         self._sockets = SocketShell(self._report, tls)
-        self._orders = SocketOrders(
-            self._io, self._streams.private, ParadexOrders(settings, symbols=self._symbols, rest=self._io)
-        )
+        self._orders = SocketOrders(settings, self._symbols, self._io, self._streams.private)
         self._handlers: dict[StreamEvent, list[Handler]] = defaultdict(list)
         self._queue: deque[Event | Told] = deque()
         self._dropped = 0
@@ -231,17 +228,17 @@ class ParadexWebSocketClient:
         Promises what `ParadexRestClient.place_order` does: sent once; `unknown` when no answer came; no risk gate.
         """
         await self.subscribe_account()
-        return await self._orders.place(wanted)
+        return await self._orders.place_order(wanted)
 
     async def cancel_order(self, symbol: str, *, order_id: str = "", client_id: str = "") -> CancelOutcome:
         """Cancel an order by either id over the account's socket."""
         await self.subscribe_account()
-        return await self._orders.cancel(symbol, order_id=order_id, client_id=client_id)
+        return await self._orders.cancel_order(symbol, order_id=order_id, client_id=client_id)
 
     async def cancel_all_orders(self, symbol: str = "") -> None:
         """Cancel every open order, of one market or of all, over the account's socket."""
         await self.subscribe_account()
-        await self._orders.cancel_all(symbol)
+        await self._orders.cancel_all_orders(symbol)
 
     async def cancel_on_disconnect(self, enabled: bool = True) -> None:  # noqa: FBT001, FBT002 - an on and off switch
         """Whether the exchange cancels what was entered on this socket when it is lost; armed anew after a reconnect."""
