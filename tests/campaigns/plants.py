@@ -56,8 +56,8 @@ PLANTS: Final = (
         "a lost answer leads to the same order again",
         (
             "exchanges.paradex.orders",
-            "if judgement.retry_login and not resent",
-            "if (judgement.retry_login or judgement.verdict is Verdict.UNKNOWN) and not resent",
+            "if judgement.retry_login and not self._desk.stopped:",
+            "if (judgement.retry_login or judgement.verdict is Verdict.UNKNOWN) and not self._desk.stopped:",
         ),
     ),
     plant(
@@ -76,9 +76,12 @@ PLANTS: Final = (
     ),
     plant("orders leave before they are durable", ("runtime.trader", "if holds_order(outputs):", "if False:")),
     plant(
-        "orders that vanished while the stream was down are not missed",
-        ("trading.reconcile", "        self._suspect_missing(snapshot)\n", ""),
-        ("trading.pursuit", "if order.client_id in self._suspects or order.state", "if order.state"),
+        "after a reconnect nothing is read again",
+        (
+            "trading.reconcile",
+            'self.want("start" if not self.reconciled_at else "reconnect", now)',
+            'self.want("start", now) if not self.reconciled_at else self._floor.risk.release(NOT_RECONCILED, now)',
+        ),
     ),
     plant(
         "sizes are floats",
@@ -114,12 +117,30 @@ PLANTS: Final = (
     ),
     plant(
         "an order refused for its login is sent again and again",
-        ("exchanges.paradex.orders", "if judgement.retry_login and not resent", "if judgement.retry_login"),
+        ("exchanges.paradex.orders", "            if not resent:\n", "            if True:\n"),
+    ),
+    plant(
+        "an entry refused for its login is sent again behind the gate",
+        (
+            "exchanges.paradex.orders",
+            "self._by_rest(command, now, resent=self._is_entry(command))",
+            "self._by_rest(command, now, resent=False)",
+        ),
+    ),
+    plant(
+        "what opens comes before what forbids",
+        ("trading.engine", "if kind in _QUIET:\n                self._judging", "if True:\n                self._judging"),
+    ),
+    plant(
+        "a fill taken back before it was seen stays owed",
+        ("trading.reports", "if order is not None and self._floor.ledger.took_back(key):", "if False:"),
     ),
     plant(
         "an unknown order does not block its market",
         ("trading.floor", "if in_doubt(self.orders.active(symbol)):", "if False:"),
+        ("trading.floor", "return order.role is OrderRole.ENTRY and order.live and", "return False and"),
         ("trading.exposure", "if order.reduce_only:", "if order.reduce_only or order.state == 'unknown':"),
+        ("trading.entries", "if entry.order.settled:", "if entry.order.settled or entry.order.state is OrderState.UNKNOWN:"),
     ),
     plant(
         "a fill that is taken back stays booked",

@@ -291,13 +291,16 @@ class World:
             self.crash()
             return
         self._send(items)
-        trader.sent()
+        try:
+            trader.sent()
+        except CrashError:
+            self.crash()
 
     def _send(self, items: Any) -> None:
         for item in items:
             self.laws.sending(item)
             named = self._with_life(item)
-            self.trace.update(repr((self.now, named)).encode())
+            self.trace.update(msgspec.msgpack.encode((self.now, type(named).__name__, named)))
             self.wire.send(named, self.now)
 
     # Names of connections and requests begin anew in every life; on the wire they carry its number.
@@ -394,9 +397,8 @@ class World:
         """A person pauses, flattens or kills, and thinks better of it after a while."""
         action = self.dice.choice((OperatorAction.PAUSE, OperatorAction.FLATTEN, OperatorAction.KILL))
         self.tell(OperatorAsked(action, "a person"))
-        self.later(
-            int(self.dice.uniform(1, 8) * SECOND_US), partial(self.tell, OperatorAsked(OperatorAction.RESUME, CLEAR_KILL))
-        )
+        patience_s = self.dice.uniform(1, 8) * (3 if action is OperatorAction.KILL else 1)
+        self.later(int(patience_s * SECOND_US), partial(self.tell, OperatorAsked(OperatorAction.RESUME, CLEAR_KILL)))
 
     def tell(self, event: OperatorAsked) -> None:
         """A person's word to the process, if there is one. Whoever hears nothing says it again."""

@@ -118,8 +118,32 @@ def test_foreign_exposure_is_left_alone_and_ours_keeps_its_stop() -> None:
         stage.snapshot(positions=(position(size + 5),), orders=(shown(stop, OrderStatus.UNTRIGGERED, stage.now),))
     assert stage.engine._floor.foreign == {ETH: D(5)}
     assert stage.protection == "protected"
-    leaving = one(PlaceOrder, stage.operator(OperatorAction.FLATTEN))
-    assert leaving.size == size
+    outputs = stage.operator(OperatorAction.FLATTEN)
+    assert one(CancelOrder, outputs).client_id == stop.client_id
+    none(PlaceOrder, outputs)
+    leaving = one(PlaceOrder, stage.show(stop, OrderStatus.CLOSED, reason="USER_CANCELED"))
+    assert (leaving.size, leaving.reduce_only) == (size, True)
+
+
+def test_a_stop_that_fills_while_it_is_taken_back_beside_foreign_exposure_is_the_only_exit() -> None:
+    stage = Stage()
+    _, stop = stage.long()
+    for _ in range(2):
+        stage.wait(1.1)
+        stage.snapshot(positions=(position(stage.size + 5),), orders=(shown(stop, OrderStatus.UNTRIGGERED, stage.now),))
+    stage.operator(OperatorAction.FLATTEN)
+    none(PlaceOrder, stage.show(stop, OrderStatus.CLOSED, filled=stop.size))
+    none(PlaceOrder, stage.fill(stop, price=99.0))
+    assert stage.size == ZERO
+
+
+def test_an_entry_order_of_an_earlier_run_blocks_its_market_until_it_is_gone() -> None:
+    stage = Stage()
+    stray = old_order(7, price=D(90))
+    assert one(CancelOrder, stage.show(stray, OrderStatus.OPEN)).client_id == stray.client_id
+    assert "entry_in_flight" in denied(stage)
+    stage.show(stray, OrderStatus.CLOSED, reason="USER_CANCELED")
+    assert denied(stage) == ""
 
 
 def test_foreign_exposure_that_nets_ours_away_leaves_nothing_to_protect() -> None:

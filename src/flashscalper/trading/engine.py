@@ -250,6 +250,7 @@ class Engine:
             fallback_price=state.fallback_stop() if size else None,
             target_price=plan.target_price if plan else None, beyond=bool(size) and state.beyond_stop(),
             can_send=floor.can_send, window_us=floor.pursuit.window_us,
+            shared=floor.foreign.get(state.symbol, ZERO) * size > ZERO,
         )  # fmt: skip
         state.protection.settle(seen, floor.orders.active(state.symbol), now)
         self._operator.settled()

@@ -16,6 +16,7 @@ from flashscalper.model.commands import Command
 from flashscalper.model.errors import ConfigError
 from flashscalper.model.events import ExchangeStatus, FeeClass
 from flashscalper.model.markets import Market
+from flashscalper.model.orders import OrderRole
 from flashscalper.model.positions import AccountSummary, ExchangePosition, PositionSide
 from flashscalper.model.records import Note, Record
 from flashscalper.strategies.base import Strategy
@@ -28,7 +29,7 @@ from flashscalper.trading.exposure import SymbolExposure, exposure_of
 from flashscalper.trading.fees import RetailBudget
 from flashscalper.trading.limits import Surroundings
 from flashscalper.trading.market_state import STRATEGY, MarketState
-from flashscalper.trading.orders import Orders, in_doubt
+from flashscalper.trading.orders import Orders, TrackedOrder, in_doubt
 from flashscalper.trading.positions import Ledger
 from flashscalper.trading.protection import Protection
 from flashscalper.trading.pursuit import Pursuit
@@ -186,6 +187,8 @@ class Floor:
         entry = self.entries.get(symbol)
         if entry is not None and entry is not but:
             blocks["entry_in_flight"] = "an entry is in flight"
+        elif any(_may_still_open(order, but) for order in self.orders.active(symbol)):
+            blocks["entry_in_flight"] = "an entry order that nobody waits for is not gone yet"
         if but is None and self.ledger.holding(symbol).size:
             blocks["position_open"] = "a position is open"
         if self.markets[symbol].protection.closing:
@@ -211,6 +214,11 @@ class Floor:
     def _meddled(self, text: str, now: int) -> None:
         """Somebody else cancelled an order of ours."""
         self.risk.hold(CANCELED_BY_OTHERS, text, now)
+
+
+def _may_still_open(order: TrackedOrder, but: Entry | None) -> bool:
+    """Whether it is a live order that adds risk and belongs to another entry, or to none (one of an earlier run)."""
+    return order.role is OrderRole.ENTRY and order.live and (but is None or not but.owns(order))
 
 
 def _where_it_broke(error: Exception) -> str:

@@ -38,7 +38,8 @@ class ProtectionState(StrEnum):
 class Situation(msgspec.Struct, frozen=True, kw_only=True):
     """What protection looks at. `size` is signed and ours alone; `stop_price` is where the plan wants the stop, `beyond`
     whether the mark has passed it already, `fallback_price` a little behind the mark; `can_send` is False while the exchange
-    refuses orders; `window_us` after it was sent an order can no longer arrive."""
+    refuses orders; `window_us` after it was sent an order can no longer arrive; `shared` says that somebody else holds the
+    same market the same way, so that reduce-only alone does not keep us from selling what is theirs."""
 
     symbol: str
     size: Decimal
@@ -48,6 +49,7 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     beyond: bool
     can_send: bool
     window_us: int
+    shared: bool = False
 
     @property
     def closing_side(self) -> Side:
@@ -102,6 +104,7 @@ class Protection:
         self._stop_at = 0
         self._retry_us = self._us(settings.exit_retry_s)
         self._waits = False
+        self._stops: list[TrackedOrder] = []
         self._moved_at = 0
         self._wake_at: int | None = None
         self._told: tuple[object, ...] = (ProtectionState.FLAT, None, None)
@@ -168,7 +171,7 @@ class Protection:
     def _follow_stop(self, seen: Situation, active: list[TrackedOrder], now: int) -> None:
         """Which order is the stop now, and what became of the one before."""
         self._waits = False
-        stops = [one for one in active if _is_stop(one, seen.closing_side)]
+        self._stops = stops = [one for one in active if _is_stop(one, seen.closing_side)]
         live = [one for one in stops if one.live and not one.canceling]
         if self.stop is not None and not self.stop.live:
             ended, self.stop = self.stop, None
@@ -316,6 +319,11 @@ class Protection:
             return
         if now < self._retry_at:
             self._wake(self._retry_at)
+            return
+        if seen.shared and wish.size is None and self._stops:
+            # Stop and exit could both fill, and the exchange would let the second one take what is somebody else's.
+            for stop in self._stops:
+                self._desk.cancel(stop, "leaving", now)
             return
         size = abs(seen.size) if wish.size is None else min(wish.size, abs(seen.size))
         wish.order = self._leave(seen.closing_side, size, wish.reason, now)
