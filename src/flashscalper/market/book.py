@@ -185,6 +185,8 @@ class _BookSide(ABC):
 
     __slots__ = ("_ascending", "_max_levels", "best", "sizes")
     nowhere = -inf
+    best_end = -1
+    """Where the best of ascending prices is."""
 
     def __init__(self, max_levels: int) -> None:
         self.sizes: dict[float, float] = {}
@@ -193,9 +195,11 @@ class _BookSide(ABC):
         self.best = self.nowhere
 
     def replace(self, levels: Iterable[Level]) -> None:
-        self.sizes = dict(levels)
-        self._purge()
-        self.best = next(self.best_first(), (self.nowhere, 0.0))[0]
+        sizes = dict(levels)
+        if 0.0 in sizes.values():
+            sizes = {price: size for price, size in sizes.items() if size}
+        self._keep(sizes)
+        self.best = self._ascending[self.best_end] if sizes else self.nowhere
 
     @abstractmethod
     def best_first(self) -> Iterator[Level]:
@@ -272,6 +276,7 @@ class _Bids(_BookSide):
 class _Asks(_BookSide):
     __slots__ = ()
     nowhere = inf
+    best_end = 0
 
     def update(self, changes: tuple[Level, ...]) -> None:
         sizes = self.sizes

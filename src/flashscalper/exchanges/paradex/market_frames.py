@@ -169,14 +169,16 @@ class MarketFrames:
             return None
         bids: list[tuple[float, float]] = []
         asks: list[tuple[float, float]] = []
-        for level in update.inserts:
-            (bids if level.side == "BUY" else asks).append((level.price, level.size))
-        for level in update.updates:
-            (bids if level.side == "BUY" else asks).append((level.price, level.size))
+        for levels in (update.inserts, update.updates):
+            for level in levels:
+                price, size = level.price, level.size
+                if not (0.0 < price < _INF and 0.0 <= size < _INF):
+                    raise _bad_level(price, size)
+                (bids if level.side == "BUY" else asks).append((price, size))
         for level in update.deletes:
+            if not (0.0 < level.price < _INF):
+                raise _bad_level(level.price, 0.0)
             (bids if level.side == "BUY" else asks).append((level.price, 0.0))
-        _check_levels(bids)
-        _check_levels(asks)
         at = _at("order_book", update.last_updated_at)
         return BookChange(symbol, update.seq_no, update.update_type == "s", tuple(bids), tuple(asks), at)
 
@@ -306,10 +308,14 @@ def _side(field: str, price: float | None, size: float | None) -> tuple[float | 
     raise ProtocolError(field, f"price {price}, size {size}; accepted: finite numbers above 0")
 
 
-def _check_levels(levels: list[tuple[float, float]] | tuple[tuple[float, float], ...]) -> None:
+def _check_levels(levels: tuple[tuple[float, float], ...]) -> None:
     for price, size in levels:
         if not (0.0 < price < _INF and 0.0 <= size < _INF):
-            raise ProtocolError("order_book", f"level {price} x {size}; accepted: finite price above 0, size from 0")
+            raise _bad_level(price, size)
+
+
+def _bad_level(price: float, size: float) -> ProtocolError:
+    return ProtocolError("order_book", f"level {price} x {size}; accepted: finite price above 0, size from 0")
 
 
 def _optional_float(field: str, value: str | float | None) -> float | None:
