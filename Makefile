@@ -3,13 +3,14 @@ PYTHON ?= python3
 CORE := .venv
 DEV := .venvs/dev
 JUDGES := .venvs/judges
+BENCH := .venvs/bench
 PIP_FLAGS := --quiet --disable-pip-version-check --no-input
 RUN := $(DEV)/bin
 DEMO ?=
 SEEDS ?= 300
 FROM ?= 0
 
-.PHONY: kills help install dev demo test verify simulate judges check format lock clean
+.PHONY: kills help install dev demo test verify simulate judges bench check format lock clean
 
 help:
 	@echo "make demo     install what is needed and watch the scalper trade on the built-in exchange (about a minute)"
@@ -20,6 +21,7 @@ help:
 	@echo "make simulate the full stack through seeded storms: SEEDS=300 FROM=0"
 	@echo "make kills    a hundred kill -9 of the real process (ten minutes, part of verify)"
 	@echo "make judges   run the official SDK and ccxt against the simulator (part of verify)"
+	@echo "make bench    ours and the peers on the same work, interleaved; writes benchmarks/RESULTS.md (a quarter of an hour)"
 	@echo "make format   write the code the way make check wants it"
 	@echo "make lock     write the lock files anew"
 	@echo "make clean    remove environments and caches (runs/ stays)"
@@ -46,6 +48,11 @@ kills: $(DEV)/.ready
 judges: $(DEV)/.ready $(JUDGES)/.ready
 	$(RUN)/python -m pytest -n 2 --dist loadgroup -m verify --timeout 300 tests/judges
 
+# The peers in an environment of their own, ours in every Python that is found, the official SDK where the judges have it.
+bench: $(BENCH)/.ready $(JUDGES)/.ready
+	$(BENCH)/bin/python -m benchmarks.run --sdk-python $(JUDGES)/bin/python \
+		$(foreach other,$(wildcard $(BENCH)-3.*),--also-python $(other)/bin/python)
+
 check: $(DEV)/.ready
 	$(RUN)/ruff format --check src tests benchmarks examples scripts
 	$(RUN)/ruff check src tests benchmarks examples scripts
@@ -71,6 +78,9 @@ $(DEV)/.ready: requirements-dev.lock pyproject.toml
 
 $(JUDGES)/.ready: requirements-judges.lock requirements-judges-build.lock requirements-judges-ccxt.lock scripts/judges.sh | $(DEV)/.ready
 	@scripts/judges.sh $(JUDGES) $(PYTHON) $(RUN)/uv
+
+$(BENCH)/.ready: requirements-bench.lock requirements.lock pyproject.toml scripts/bench.sh | $(DEV)/.ready
+	@scripts/bench.sh $(BENCH) $(PYTHON) $(RUN)/uv
 
 define environment
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed; $(PYTHON) is " + sys.version.split()[0] + ". Say which one to use: make PYTHON=python3.12 ...")' && \

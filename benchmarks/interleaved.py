@@ -11,7 +11,7 @@ import json
 import platform
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 Work = Callable[[], object]
@@ -21,12 +21,15 @@ Prepare = Callable[[], Work]
 
 @dataclass(frozen=True)
 class Result:
-    """Nanoseconds per item over the rounds, and how many times our own time the median round took."""
+    """Nanoseconds per item over the rounds, and how many times our own time each took: median and quartiles."""
 
     name: str
     median_ns: float
     best_ns: float
+    worst_ns: float
     ratio: float
+    ratio_low: float
+    ratio_high: float
 
 
 def compare(subjects: Mapping[str, Prepare], items: int, *, ours: str, rounds: int) -> list[Result]:
@@ -42,14 +45,15 @@ def compare(subjects: Mapping[str, Prepare], items: int, *, ours: str, rounds: i
             times[name].append((time.perf_counter_ns() - began) / items)
             gc.enable()
     return [
-        Result(
-            name,
-            statistics.median(taken),
-            min(taken),
-            statistics.median(theirs / our for theirs, our in zip(taken, times[ours], strict=True)),
-        )
+        Result(name, statistics.median(taken), min(taken), max(taken), *spread_of(taken, times[ours]))
         for name, taken in times.items()
     ]
+
+
+def spread_of(theirs: Sequence[float], ours: Sequence[float]) -> tuple[float, float, float]:
+    """Median, lower and upper quartile of the rounds' ratios."""
+    ratios = sorted(their / our for their, our in zip(theirs, ours, strict=True))
+    return statistics.median(ratios), ratios[len(ratios) // 4], ratios[-1 - len(ratios) // 4]
 
 
 def arguments(description: str) -> argparse.Namespace:

@@ -288,10 +288,13 @@ def check_same_signatures(workers: list[Worker]) -> None:
 
 
 def report(workers: list[Worker], missing: list[str], *, as_json: bool) -> None:
+    from benchmarks.interleaved import spread_of
+
     reference = [turn["median"] for turn in workers[0].turns]
     rows = []
     for worker in workers:
         medians = [turn["median"] for turn in worker.turns]
+        ratio, low, high = spread_of(medians, reference)
         rows.append(
             {
                 "name": worker.name,
@@ -299,7 +302,10 @@ def report(workers: list[Worker], missing: list[str], *, as_json: bool) -> None:
                 "versions": worker.about["versions"],
                 "median_us": statistics.median(medians) / 1000,
                 "best_us": min(turn["best"] for turn in worker.turns) / 1000,
-                "ratio": statistics.median(theirs / our for theirs, our in zip(medians, reference, strict=True)),
+                "worst_us": max(medians) / 1000,
+                "ratio": ratio,
+                "ratio_low": low,
+                "ratio_high": high,
                 "start_ms": float(str(worker.about["start_s"])) * 1000,
             }
         )

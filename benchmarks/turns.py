@@ -16,21 +16,24 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.interleaved import spread_of
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def serve(work: Callable[[], int], about: dict[str, Any]) -> None:
     """Say who we are, then do `work` (it returns how many items) once for every line that comes in and say its CPU time."""
     work()
-    _say({"python": platform.python_version(), **about})
+    say({"python": platform.python_version(), **about})
     for _ in sys.stdin:
         wall_ns, cpu_ns = time.perf_counter_ns(), time.process_time_ns()
         items = work()
         cpu_ns, wall_ns = time.process_time_ns() - cpu_ns, time.perf_counter_ns() - wall_ns
-        _say({"cpu_ns": cpu_ns / items, "wall_ns": wall_ns / items})
+        say({"cpu_ns": cpu_ns / items, "wall_ns": wall_ns / items})
 
 
-def _say(answer: dict[str, Any]) -> None:
+def say(answer: dict[str, Any]) -> None:
+    """One line for the judge."""
     print(json.dumps(answer), flush=True)
 
 
@@ -73,6 +76,14 @@ class Worker:
         return answer
 
 
+def start_server(script: str) -> tuple[subprocess.Popen[str], dict[str, int]]:
+    """A server of one subject's own, and the ports that it prints when it is ready."""
+    server = subprocess.Popen([sys.executable, str(ROOT / "benchmarks" / script)], stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None
+    ports: dict[str, int] = json.loads(server.stdout.readline())
+    return server, ports
+
+
 def take_turns(workers: Sequence[Worker], rounds: int) -> list[dict[str, Any]]:
     """Rounds of turns; rows with the median times and the median ratio to the first worker's, CPU time each."""
     for _ in range(rounds):
@@ -84,14 +95,16 @@ def take_turns(workers: Sequence[Worker], rounds: int) -> list[dict[str, Any]]:
     rows = []
     for worker in workers:
         cpu = [turn["cpu_ns"] for turn in worker.turns]
-        ratios = [theirs / our for theirs, our in zip(cpu, reference, strict=True)]
+        ratio, low, high = spread_of(cpu, reference)
         rows.append(
             {
                 "name": worker.name,
                 "median_ns": statistics.median(cpu),
                 "best_ns": min(cpu),
                 "worst_ns": max(cpu),
-                "ratio": statistics.median(ratios),
+                "ratio": ratio,
+                "ratio_low": low,
+                "ratio_high": high,
                 **worker.about,
             }
         )

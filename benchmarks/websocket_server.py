@@ -16,6 +16,7 @@ LAST_PRICE = "9999.9"
 MARKET = "ETH-USD-PERP"
 STARTED_MS = 1_767_225_610_000
 FRAMES_A_WRITE = 64
+FIRST_SEQ = 4_000_000_000_000_000
 
 
 class Frames:
@@ -23,7 +24,7 @@ class Frames:
 
     def __init__(self) -> None:
         self._id = 0
-        self._seq = 0
+        self._seq = FIRST_SEQ
 
     def make(self, kind: str, count: int) -> list[bytes]:
         return [

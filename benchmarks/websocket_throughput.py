@@ -1,10 +1,11 @@
 """Frames of a WebSocket on loopback, one reader: CPU time a message, so messages a second of one core.
 
-Two works, the same frames for everybody, JSON:
+Three works, the same frames for everybody, JSON:
   klines: trade frames to updated klines of 8 timeframes. ccxt.pro: watch_trades and build_ohlcvc on the new trade for each
     timeframe; the official SDK: its reader and callback, klines in naive Python.
-  engine: trades and 15-level books, half and half. Ours goes through client, tape and engine with klines, book and the
-    scalper; ccxt.pro and the official SDK through their readers to the caller, without any engine.
+  reader: trades and 15-level books, half and half, from the socket to whoever uses them. Ours ends with the checked events
+    that the engine is handed, from the whole client (gaps between trades, door of the book); theirs with the caller.
+  engine: the same, and ours goes on through tape and engine with klines, book and the scalper.
 Every subject is a process of its own (the SDK runs under Python 3.10 only); they take turns; a server process sends.
 
 Run: python -m benchmarks.websocket_throughput [--rounds N] [--json] [--ccxt-python PATH] [--sdk-python PATH]
@@ -14,40 +15,41 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import socket
-import subprocess
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.turns import Worker, serve, show, take_turns
+from benchmarks.turns import Worker, serve, show, start_server, take_turns
 
 MARKET = "ETH-USD-PERP"
 UNIFIED = "ETH/USD:USDC"
 INTERVALS = {"1m": 60, "5m": 300, "15m": 900, "30m": 1800, "1h": 3600, "2h": 7200, "4h": 14400, "1d": 86400}
 LAST_PRICE = 9999.9
-COUNTS = {"klines": 4_000, "engine": 2_000}
-KINDS = {"klines": "trades", "engine": "mixed"}
+FIRST_SEQ = 4_000_000_000_000_000
+COUNTS = {"klines": 4_000, "reader": 2_000, "engine": 2_000}
+KINDS = {"klines": "trades", "reader": "mixed", "engine": "mixed"}
 TITLES = {
     "klines": "Trade frame (JSON) on a loopback socket to updated klines of 8 timeframes",
-    "engine": "WebSocket: trade and book messages, one reader to engine (peers: to the caller)",
+    "reader": "WebSocket: trade and book messages, one reader to the engine's door (peers: to the caller)",
+    "engine": "The same, ours through tape and engine too (peers: to the caller)",
 }
 
 
 class Naive:
-    """Klines of 8 timeframes as one writes them in an hour."""
+    """Klines of 8 timeframes as one writes them in an hour. `lengths` are seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, lengths: Mapping[str, int] = INTERVALS) -> None:
         self.rows: dict[str, list[float]] = {}
+        self._lengths = lengths
 
     def add(self, at_ms: int, price: float, size: float) -> None:
-        for name, length in INTERVALS.items():
+        for name, length in self._lengths.items():
             open_at = at_ms - at_ms % (length * 1000)
             row = self.rows.get(name)
             if row is None or row[0] != open_at:
@@ -67,7 +69,7 @@ async def ours(url: str, work: str, done: Callable[[], None]) -> None:
     from flashscalper.exchanges.base import Frame, OpenSocket
     from flashscalper.runtime.sockets import SocketShell
 
-    take = _ours_klines(done) if work == "klines" else _ours_engine(done)
+    take = _ours_klines(done) if work == "klines" else _ours_client(done, through=work == "engine")
     opened = asyncio.get_running_loop().create_future()
 
     def report(message: object) -> None:
@@ -103,9 +105,10 @@ def _ours_klines(done: Callable[[], None]) -> Callable[[Any], None]:
     return take
 
 
-def _ours_engine(done: Callable[[], None]) -> Callable[[Any], None]:
+def _ours_client(done: Callable[[], None], *, through: bool) -> Callable[[Any], None]:
     from flashscalper.cli.bench_ticks import STARTED_AT, open_run
     from flashscalper.exchanges.base import Frame
+    from flashscalper.model.events import BookChange
     from flashscalper.runtime.collecting import rare_collections
 
     folder = tempfile.TemporaryDirectory()
@@ -114,8 +117,10 @@ def _ours_engine(done: Callable[[], None]) -> Callable[[Any], None]:
     run.run_until(STARTED_AT + 5_000_000)  # logged in, subscribed, history read
     conn = run.client._market_link.conn
     incoming, outgoing = run._trader.incoming, run._trader.outgoing
+    receive, engine = run.client.receive, run._trader._engine
     rare_collections().__enter__()
     now = STARTED_AT + 10_000_000
+    books = 0
 
     def take(frame: Any) -> None:
         nonlocal now
@@ -123,11 +128,25 @@ def _ours_engine(done: Callable[[], None]) -> Callable[[Any], None]:
         incoming(Frame(conn, frame.data, False), now)
         outgoing()
         if b'"9999.9"' in frame.data:
-            assert run._trader._engine._markets["ETHUSDT"].last_price == LAST_PRICE
+            market = engine._markets["ETHUSDT"]
+            assert market.last_price == LAST_PRICE
+            assert market.book.seq_no > FIRST_SEQ, "books did not reach the engine"
             done()
 
-    take.folder = folder  # type: ignore[attr-defined]
-    return take
+    def take_events(frame: Any) -> None:
+        nonlocal now, books
+        now += 2_500
+        for event in receive(Frame(conn, frame.data, False), now):
+            if type(event) is BookChange:
+                books += 1
+            elif getattr(event, "price", None) == LAST_PRICE:
+                assert books > 0, "books did not come out of the client"
+                books = 0
+                done()
+
+    kept = take if through else take_events
+    kept.folder = folder  # type: ignore[attr-defined]
+    return kept
 
 
 async def ccxt_pro(url: str, work: str, done: Callable[[], None]) -> None:
@@ -155,7 +174,7 @@ async def ccxt_pro(url: str, work: str, done: Callable[[], None]) -> None:
         while True:
             await exchange.watch_order_book(UNIFIED)
 
-    SocketHolder.held = [asyncio.ensure_future(trades())] + ([asyncio.ensure_future(book())] if work == "engine" else [])
+    SocketHolder.held = [asyncio.ensure_future(trades())] + ([asyncio.ensure_future(book())] if work != "klines" else [])
     await asyncio.sleep(1.0)
 
 
@@ -178,7 +197,7 @@ async def official_sdk(url: str, work: str, done: Callable[[], None]) -> None:
 
     await client.connect()
     await client.subscribe(ParadexWebsocketChannel.TRADES, callback=on_trade, params={"market": MARKET})
-    if work == "engine":
+    if work != "klines":
         await client.subscribe_by_name(f"order_book.{MARKET}.snapshot@15@100ms", on_book)
     SocketHolder.held = client
 
@@ -222,7 +241,7 @@ def judge(work: str, options: argparse.Namespace) -> None:
     servers, workers, missing = [], [], []
     try:
         for name, interpreter in interpreters.items():
-            server, ports = serve_frames()
+            server, ports = start_server("websocket_server.py")
             servers.append(server)
             arguments = ("--worker", name, "--work", work, "--ws", str(ports["ws"]), "--control", str(ports["control"]))
             try:
@@ -239,22 +258,13 @@ def judge(work: str, options: argparse.Namespace) -> None:
     show(TITLES[work], "message", rows, missing, as_json=options.json)
 
 
-def serve_frames() -> tuple[subprocess.Popen[str], dict[str, int]]:
-    """A server of one subject's own, and its ports."""
-    command = [sys.executable, str(Path(__file__).with_name("websocket_server.py"))]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert server.stdout is not None
-    ports: dict[str, int] = json.loads(server.stdout.readline())
-    return server, ports
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="WebSocket frames: ours, ccxt.pro, the official SDK.")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--ccxt-python", default=sys.executable, help="an interpreter that has ccxt")
     parser.add_argument("--sdk-python", help="a Python 3.10 that has paradex-py")
-    parser.add_argument("--work", choices=list(TITLES), help="one of the two; default both")
+    parser.add_argument("--work", choices=list(TITLES), help="one of the three; default all")
     for hidden in ("--worker", "--ws", "--control"):
         parser.add_argument(hidden, help=argparse.SUPPRESS)
     options = parser.parse_args()
