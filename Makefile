@@ -50,8 +50,7 @@ judges: $(DEV)/.ready $(JUDGES)/.ready
 
 # The peers in an environment of their own, ours in every Python that is found, the official SDK where the judges have it.
 bench: $(BENCH)/.ready $(JUDGES)/.ready
-	$(BENCH)/bin/python -m benchmarks.run --sdk-python $(JUDGES)/bin/python \
-		$(foreach other,$(wildcard $(BENCH)-3.*),--also-python $(other)/bin/python)
+	$(BENCH)/bin/python -m benchmarks.run --sdk-python $(JUDGES)/bin/python
 
 check: $(DEV)/.ready
 	$(RUN)/ruff format --check src tests benchmarks examples scripts

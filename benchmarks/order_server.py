@@ -2,8 +2,8 @@
 
 On a control port it takes `b` (binary) or `t` (text), four bytes of length, and the frame, and sends that to the newest
 WebSocket at once. The first `order.create` on that WebSocket after it, or POST whose path ends in `/orders`, is the order:
-the nanoseconds since the frame left are written to the control port as a line. Subscriptions are answered. Prints its ports as
-JSON when it is ready.
+the nanoseconds since the frame left are written to the control port as a line. Subscriptions are answered. It prints its
+ports as JSON when it is ready.
 """
 
 from __future__ import annotations

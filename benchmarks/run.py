@@ -1,9 +1,10 @@
 """All benchmarks, one script after the other, each with a bound on its time; the results as a page.
 
 Run: make bench, or
-    python -m benchmarks.run --sdk-python PATH [--also-python PATH ...] [--only SCRIPT ...] [--out PAGE]
+    python -m benchmarks.run --sdk-python PATH [--only SCRIPT ...] [--out PAGE]
 
-The Python that runs this has the peers of `requirements-bench.lock`. A script that fails or takes too long is told so on the
+The Python that runs this has the peers of `requirements-bench.lock`; environments beside it of the same name and a version
+(`bench-3.12`) measure our signing in other Pythons. A script that fails or takes too long is told so on the
 page; the others still run.
 """
 
@@ -57,7 +58,7 @@ def run(script: Script, options: argparse.Namespace) -> Ran:
     if script.sdk and options.sdk_python:
         command += ["--sdk-python", options.sdk_python]
     if script.others:
-        command += [part for path in options.also_python for part in ("--also-python", path)]
+        command += [part for path in other_pythons() for part in ("--also-python", str(path))]
     steal, began = Steal(), time.monotonic()
     answers: list[dict[str, Any]] = []
     try:
@@ -68,6 +69,12 @@ def run(script: Script, options: argparse.Namespace) -> Ran:
         error = f"not done within {script.seconds:g} s"
     told = ["benchmarks." + script.name, *script.arguments]
     return Ran(script.name, "python -m " + " ".join(told), answers, error, time.monotonic() - began, steal.share())
+
+
+def other_pythons() -> list[Path]:
+    """Interpreters of the environments beside this one."""
+    here = Path(sys.prefix)
+    return sorted(here.parent.glob(f"{here.name}-3.*/bin/python"))
 
 
 def main() -> None:
@@ -87,7 +94,6 @@ def main() -> None:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="All benchmarks, and the page of results.")
     parser.add_argument("--sdk-python", help="a Python 3.10 that has paradex-py")
-    parser.add_argument("--also-python", action="append", default=[], help="a further Python for signing; may be repeated")
     parser.add_argument("--only", action="append", default=[], choices=[script.name for script in SCRIPTS])
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "RESULTS.md")
     return parser.parse_args()
