@@ -2,11 +2,15 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+import pytest
+
 from flashscalper.model.commands import PlaceOrder
 from flashscalper.model.events import TimePassed
 from flashscalper.model.klines import Kline, Trade
 from flashscalper.model.orders import OrderRole, OrderType, Side
-from flashscalper.model.records import FillBooked, KlineClosed, OrderStateChanged
+from flashscalper.model.positions import PositionSide
+from flashscalper.model.records import FillBooked, KlineClosed, OrderStateChanged, RoundTripClosed
+from flashscalper.runtime import tally as tally_module
 from flashscalper.runtime.tally import Tally
 
 AT = 1_767_225_600_000_000
@@ -80,3 +84,32 @@ def test_a_revised_kline_replaces_the_closed_one_and_is_not_counted_again() -> N
     assert tally.counts()["klines"] == {"ETHUSDT": {"5s": 1}}
     assert list(tally.klines["ETHUSDT", "5s"]) == [better]
     assert tally.trades == 1
+
+
+def _trip(reason: str) -> RoundTripClosed:
+    zero = Decimal(0)
+    return RoundTripClosed("ETHUSDT", PositionSide.LONG, Decimal(1), zero, zero, AT, AT, zero, zero, zero, reason)
+
+
+def test_orders_and_trips_that_are_forgotten_still_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tally_module, "ORDERS_KEPT", 3)
+    monkeypatch.setattr(tally_module, "FILLS_OF_LONG_RUNS", 2)
+    tally = Tally(for_report=False)
+    for number in range(10):
+        tally(NOTHING, [_order(f"fs-a-{number}"), _step(f"fs-a-{number}", "open")])
+        tally(NOTHING, [_step(f"fs-a-{number}", "filled"), _trip("stop" if number % 2 else "target")])
+    counts = tally.counts()
+    assert counts["orders"] == {"sent": 10, "filled": 10, "canceled": 0, "denied": 0, "rejected": 0}
+    assert (counts["round_trips"], counts["round_trips_by_exit"]) == (10, {"target": 5, "stop": 5})
+    assert len(tally.round_trips) == 2
+
+
+def test_a_long_run_keeps_no_klines_and_no_records_but_counts_them() -> None:
+    kline = KlineClosed(Kline("ETHUSDT", "1m", AT, AT + 60_000_000, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1, 0.0, 0.0))
+    tally, long = Tally(), Tally(for_report=False)
+    fill = _fill("fill:1", fee="0.1", pnl="0", size_after="1", cash="99.9")
+    for one in (tally, long):
+        one(NOTHING, [kline, KlineClosed(kline.kline, revised=True), _step("fs-a-1", "open"), fill])
+    assert long.counts() == tally.counts()
+    assert (len(tally.klines), len(tally.records), len(tally.points)) == (1, 2, 1)
+    assert (len(long.klines), len(long.records), len(long.points), len(long.booked)) == (0, 0, 0, 1)
