@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from flashscalper.cli.costs import Measured, costs, measure_feed, orders_of_today
+from flashscalper.cli.costs import Measured, costs, measure_feed, measure_run, orders_of_today
 from flashscalper.model.commands import PlaceOrder
 from flashscalper.model.errors import ConfigError
 from flashscalper.model.events import BestQuote, FeeClass
@@ -52,6 +52,7 @@ def test_the_tape_of_a_run_is_measured_with_its_own_orders_counted(tmp_path: Pat
     rows = table("--run", "last", home=tmp_path)
     checked(rows, "ETHUSDT")
     assert rows[1]["orders_left"] == 1_000 - summary["orders"]["sent"]
+    assert measure_run(tmp_path / summary["artifacts"], ()).source == " Spreads are what this run met as pro."
 
 
 @pytest.mark.verify

@@ -83,11 +83,22 @@ def test_what_the_tutorial_breaks_is_refused_as_it_says(tmp_path: Path) -> None:
     file.write_text(code().replace("Parameter(20, 2, 29", "Parameter(20, 2, 10"))
     with pytest.raises(ConfigError, match="from 2 to 10"):
         find_strategy(f"{file}:Breakout")
+    file.write_text(code())
+    with pytest.raises(ConfigError, match=r"^Breakout\.lookback: saw 50; accepted: a whole number from 2 to 29$"):
+        find_strategy(f"{file}:Breakout lookback=50")
     wrong = tmp_path / "wrong.py"
     wrong.write_text(code().replace('klines")\n        if', 'klines", stop=now.close * 2)\n        if'))
     walk = traded(f"{wrong}:Breakout", step_s=10.0, steps=400)
     denied = {look.denied_by for look in walk.looks if look.outcome == "denied" and look.direction == "long"}
     assert "stop_price" in denied
+
+
+def test_a_stop_that_is_no_number_stops_the_strategy_and_nothing_is_sent(tmp_path: Path) -> None:
+    file = tmp_path / "nan.py"
+    file.write_text(code().replace('klines")\n', 'klines", stop=float("nan"))\n'))
+    walk = traded(f"{file}:Breakout", step_s=10.0, steps=400)
+    assert walk.trips == []
+    assert "Signal.stop: saw nan" in " ".join(walk.engine.status().markets[0].blocks)
 
 
 def test_a_strategy_that_raises_is_stopped_and_the_position_is_closed_at_the_end(tmp_path: Path) -> None:

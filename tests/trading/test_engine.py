@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from flashscalper.model.commands import CancelOrder, PlaceOrder
+from flashscalper.model.klines import Trade
 from flashscalper.model.orders import OrderRole, OrderStatus, OrderType, Side, TimeInForce
 from flashscalper.model.records import FillBooked, ProtectionChanged, RoundTripClosed, SignalJudged
 from tests.trading.stage import ETH, D, Stage, every, none, one, signal
@@ -51,3 +52,13 @@ def test_no_entry_before_the_account_was_read() -> None:
     outputs = stage.wait(3.0)
     none(PlaceOrder, outputs)
     assert one(SignalJudged, outputs).denied_by == "trading_state"
+
+
+def test_a_print_beside_the_book_closes_nothing() -> None:
+    stage = Stage()
+    stage.long()
+    for price in (90.0, 110.0):
+        stage.trade_id += 1
+        none(PlaceOrder, stage.tell(Trade(ETH, stage.trade_id, Side.BUY, price, 1.0, stage.now)))
+    assert stage.protection == "protected"
+    assert one(PlaceOrder, stage.price(101.5)).reason == "target"

@@ -96,12 +96,14 @@ class Meter:
 
 
 class Measured:
-    """Everything that the table is made of. `quotes` by class, because Retail takers meet the interactive book."""
+    """Everything that the table is made of. Quotes by class, because Retail takers meet the interactive book; `source` says
+    where both classes had to be measured on one book."""
 
     def __init__(self, markets: Sequence[Market]) -> None:
         self.fees = {market.symbol: MarketFees(market) for market in markets}
         self.meters = {fee_class: {market.symbol: Meter() for market in markets} for fee_class in FeeClass}
         self.sent = 0
+        self.source = ""
 
     def quote(self, quote: BestQuote, at: int, classes: Iterable[FeeClass] = tuple(FeeClass)) -> None:
         """A quote that these classes meet."""
@@ -144,6 +146,7 @@ def costs(
     elif target is not None:
         measured = run_loop(measure_exchange(target, symbols, seconds))
         measured.sent = orders_of_today(runs, WallClock().now())
+        measured.source = " Spreads are the API book's; Retail takers also meet RPI orders, so theirs is at most that."
     else:
         measured = measure_feed(feed, seed, symbols, seconds)
     rows = measured.rows(settings.costs, settings.entry.style)
@@ -151,7 +154,7 @@ def costs(
         sys.stdout.write(msgspec.json.encode(rows).decode() + "\n")
         return 0
     sys.stdout.write(text_table(_HEADS, [_cells(row) for row in rows], right=_FIGURES) + "\n")
-    sys.stdout.write(f"{_footnote(settings.costs, settings.entry.style)}\n")
+    sys.stdout.write(f"{_footnote(settings.costs, settings.entry.style)}{measured.source}\n")
     return 0
 
 
@@ -215,6 +218,8 @@ def measure_run(folder: Path, symbols: tuple[str, ...]) -> Measured:
     for recorded in read_tape(tape):
         if isinstance(recorded.event, BestQuote):
             measured.quote(recorded.event, recorded.at)
+    chosen = learned[-1].fee_class if learned else FeeClass.PRO
+    measured.source = f" Spreads are what this run met as {chosen}."
     entries = [(at, content) for at, content in read_journal(folder / JOURNAL) if isinstance(content, _ORDERS)]
     measured.sent = sum(1 for at, _ in entries if at > entries[-1][0] - DAY_US)
     return measured
