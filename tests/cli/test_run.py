@@ -16,7 +16,11 @@ from typing import Any
 import pytest
 
 from flashscalper.cli.main import run as command_line
+from flashscalper.exchanges.paradex.signing import KeyedHashSigner
 from flashscalper.model.orders import Order, Side
+from flashscalper.model.positions import AccountSummary
+from flashscalper.model.secrets import Secret
+from flashscalper.runtime.preflight import Readiness
 from flashscalper.runtime.replaying import Replay
 from flashscalper.trading.client_ids import is_ours
 from tests.campaigns.processes import KEEP, KEY, MARKETS, Stand, stand
@@ -244,6 +248,25 @@ def test_live_needs_the_acknowledgement_and_the_environment_of_its_mode(refused:
     crossed = refused("--mode", "testnet")
     assert "PARADEX_ENVIRONMENT with --mode testnet: saw 'prod'" in crossed
     assert "0xfeed" not in unsaid + another + crossed
+
+
+def test_live_refuses_a_key_that_can_withdraw(refused: Refused, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the real exchange says cannot be had here; that the question is answered rightly is shown in test_preflight."""
+
+    async def answers(*_: object) -> Readiness:
+        summary = AccountSummary(
+            account="0x123", account_value=Decimal(1), total_collateral=Decimal(1), free_collateral=Decimal(1),
+            initial_margin=Decimal(0), maintenance_margin=Decimal(0),
+        )  # fmt: skip
+        signer = KeyedHashSigner("0x123", Secret("0xfeedfeedfeed"), "PRIVATE_SN_PARACLEAR_MAINNET")
+        return Readiness(signer=signer, can_withdraw=True, summary=summary, markets=())
+
+    monkeypatch.setattr("flashscalper.cli.run.look", answers)
+    (tmp_path / ".env").touch(mode=0o600)
+    (tmp_path / ".env").write_text("PARADEX_SECRET_KEY=0xfeedfeedfeed\nPARADEX_API_KEY=0x123\nLIVE_ACK=0x123\n")
+    said = refused("--mode", "live")
+    assert "main key, which can withdraw; --allow-withdraw-key takes it all the same" in said
+    assert "feedfeed" not in said
 
 
 def test_a_paper_feed_that_is_not_there_is_said_and_the_synthetic_one_offered(tmp_path: Path) -> None:
