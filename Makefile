@@ -10,7 +10,7 @@ DEMO ?=
 SEEDS ?= 300
 FROM ?= 0
 
-.PHONY: kills help install dev demo test verify simulate judges bench check format lock clean
+.PHONY: kills soak mutate help install dev demo test verify simulate judges bench check format lock clean
 
 help:
 	@echo "make demo     install what is needed and watch the scalper trade on the built-in exchange (about a minute)"
@@ -20,6 +20,8 @@ help:
 	@echo "make verify   the long campaigns"
 	@echo "make simulate the full stack through seeded storms: SEEDS=300 FROM=0"
 	@echo "make kills    a hundred kill -9 of the real process (ten minutes, part of verify)"
+	@echo "make soak     4.3 million messages, 1,000 reconnects and 2,000 orders in one process (half an hour)"
+	@echo "make mutate   mutants of lifecycle, risk gate, journal and order codecs against their tests (an hour)"
 	@echo "make judges   run the official SDK and ccxt against the simulator (part of verify)"
 	@echo "make bench    ours and the peers on the same work, interleaved; writes benchmarks/RESULTS.md (a quarter of an hour)"
 	@echo "make format   write the code the way make check wants it"
@@ -44,6 +46,12 @@ simulate: $(DEV)/.ready
 
 kills: $(DEV)/.ready
 	$(RUN)/python -m pytest -m verify tests/campaigns/test_kill9.py
+
+soak: $(DEV)/.ready
+	$(RUN)/python scripts/soak.py
+
+mutate: $(DEV)/.ready
+	$(RUN)/python scripts/mutate.py
 
 judges: $(DEV)/.ready $(JUDGES)/.ready
 	$(RUN)/python -m pytest -n 2 --dist loadgroup -m verify --timeout 300 tests/judges
