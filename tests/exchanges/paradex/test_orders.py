@@ -9,7 +9,14 @@ import pytest
 from flashscalper.exchanges.base import Frame, HttpFailed
 from flashscalper.exchanges.paradex.settings import OrderEntry
 from flashscalper.model.commands import CancelOrder, ModifyOrder, PlaceOrder
-from flashscalper.model.events import OrderUpdate, RequestKind, RequestOutcome, Verdict
+from flashscalper.model.events import (
+    ExchangeStatus,
+    ExchangeStatusChanged,
+    OrderUpdate,
+    RequestKind,
+    RequestOutcome,
+    Verdict,
+)
 from flashscalper.model.orders import OrderRole, OrderType, Side, TimeInForce
 from tests.exchanges.paradex.bench import START, Bench, order_json, push
 
@@ -245,6 +252,26 @@ def test_an_unanswered_or_broken_order_request_by_rest_is_sent_once_only() -> No
         bench.wait(30)
         assert [outcome.verdict for outcome in bench.seen(RequestOutcome)] == [Verdict.UNKNOWN]
         assert len(bench.asked("POST", "/orders")) == 1
+
+
+def test_an_order_refused_for_the_exchanges_status_has_it_read_at_once() -> None:
+    bench = Bench(state_poll_s=60.0, dead_feed_s=1e6).started()
+    bench.routes["/system/state"] = (200, {"status": "post_only"})
+    bench.rpc_errors["order.create"] = {"code": -32000, "message": "", "data": {"error": "SYSTEM_STATUS_POST_ONLY"}}
+    (outcome,) = submit(bench, stop())
+    assert (outcome.verdict, outcome.code) == (Verdict.REJECTED, "SYSTEM_STATUS_POST_ONLY")
+    bench.wait(0.5)
+    assert [change.status for change in bench.seen(ExchangeStatusChanged)] == [ExchangeStatus.POST_ONLY]
+
+
+def test_while_orders_are_refused_the_status_is_read_every_second() -> None:
+    bench = Bench(dead_feed_s=1e6).started()
+    bench.routes["/system/state"] = (200, {"status": "cancel_only"})
+    bench.wait(5.5)
+    bench.forget()
+    bench.routes["/system/state"] = (200, {"status": "ok"})
+    bench.wait(1.1)
+    assert [change.status for change in bench.seen(ExchangeStatusChanged)] == [ExchangeStatus.OK]
 
 
 def test_a_refused_login_on_the_socket_sends_a_stop_once_more_by_rest_but_not_an_entry() -> None:

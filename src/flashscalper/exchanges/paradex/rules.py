@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from flashscalper.exchanges.paradex.clock import ExchangeClock
-    from flashscalper.exchanges.paradex.desk import Desk, Flow
+    from flashscalper.exchanges.paradex.desk import Answer, Desk, Flow
     from flashscalper.exchanges.paradex.rest import Rest
     from flashscalper.model.commands import SetLeverage
     from flashscalper.model.markets import Market
@@ -45,7 +45,7 @@ class Rules:
         self._clock = clock
         self._status: ExchangeStatus | None = None
         self._state_misses = 0
-        self._looking = False
+        self._looking = self._looks_again = False
         self._listed: tuple[Market, ...] = ()
         self._own_fees: set[str] = set()
         self._told_fees: dict[str, FeesLearned] = {}
@@ -199,16 +199,23 @@ class Rules:
 
     def _poll_state(self, now: int) -> None:
         self._desk.run(self._read_state(), now)
-        every_s = self._desk.settings.state_poll_s
-        if self._status not in (None, ExchangeStatus.OK):
-            every_s = min(every_s, _CLOSED_POLL_S)
-        self._desk.later(now, every_s, self._poll_state)
+        self._desk.later(now, self._desk.settings.state_poll_s, self._poll_state)
+
+    def _look_again(self, now: int) -> None:
+        self._looks_again = False
+        self.look(now)
 
     def _read_state(self) -> Flow:
         self._looking = True
         timeout_s = self._desk.settings.state_poll_s
-        (answer,), _ = yield [self._rest.ask(requests.system_state(), timeout_s)]
+        (answer,), now = yield [self._rest.ask(requests.system_state(), timeout_s)]
         self._looking = False
+        self._take_state(answer)
+        if self._status not in (None, ExchangeStatus.OK) and not self._looks_again:
+            self._looks_again = True
+            self._desk.later(now, _CLOSED_POLL_S, self._look_again)
+
+    def _take_state(self, answer: Answer) -> None:
         try:
             if isinstance(answer, FlashScalperError):
                 raise answer
