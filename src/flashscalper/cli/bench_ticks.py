@@ -113,9 +113,10 @@ class TickRun(LockStep):
         self.samples: list[Sample] = []
         self.releases: list[Sample] = []
         self.frame_ns: list[int] = []
-        self.between: Callable[[], None] = lambda: None
+        self.between: Callable[[], object] = lambda: None
         self.clock = VirtualClock(STARTED_AT)
         self.signer = _signer()
+        self._files = (journal, tape)
         self._send = send
         self._period_ns = int(1e9 / frames_per_second)
         self._next_ns = 0
@@ -137,6 +138,11 @@ class TickRun(LockStep):
         wanted = len(self.samples) + orders
         while len(self.samples) < wanted and time.monotonic() < until:
             self.run_until(self.clock.now() + SECOND_US)
+
+    def close(self) -> None:
+        """Close the journal and the tape; nothing is measured afterwards."""
+        for file in self._files:
+            file.close()
 
     def _client(self, seed: int) -> ParadexClient:
         settings = ParadexSettings(

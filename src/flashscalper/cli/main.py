@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from flashscalper.cli import answers_verbs, exchange_verbs, run_verbs, sim_verb
+from flashscalper.cli import answers_verbs, bench_verb, exchange_verbs, run_verbs, sim_verb
 from flashscalper.cli.keys_verbs import keys_app
 from flashscalper.cli.store_verbs import store_app
 from flashscalper.model.errors import ConfigError, FlashScalperError
@@ -126,6 +126,7 @@ app.command()(exchange_verbs.check)
 app.command()(exchange_verbs.markets)
 app.command()(answers_verbs.explain)
 app.command()(answers_verbs.costs)
+app.command()(bench_verb.bench)
 app.command()(run_verbs.run)
 app.command()(run_verbs.status)
 app.command()(run_verbs.pause)
