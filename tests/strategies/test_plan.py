@@ -238,3 +238,20 @@ def test_every_example_loads_and_speaks_both_ways_with_a_reason_and_an_expected_
 def test_an_example_is_short_enough_to_be_read_at_a_glance(file: str, name: str) -> None:
     code = [line for line in (EXAMPLES / f"{file}.py").read_text().split(f"class {name}")[1].splitlines() if line.strip()]
     assert len(code) <= 20
+
+
+class FromParameters(Above):
+    """Its exits follow from a parameter."""
+
+    away = Parameter(1.0, 0.0, 90.0)
+
+    def setup(self) -> None:
+        super().setup()
+        self.exits = ExitPolicy(stop=percent(self.away))
+
+
+def test_exits_that_follow_from_parameters_hold_for_the_instance_and_are_checked_like_any() -> None:
+    made = build_strategy(FromParameters, MARKET, {"away": 2.0})
+    assert exits_of(made, ExitPolicy()).stop == percent(2.0)
+    with pytest.raises(ConfigError, match=r"^FromParameters\.exits\.stop\.value: saw 0\.0; accepted"):
+        build_strategy(FromParameters, MARKET, {"away": 0.0})

@@ -73,6 +73,7 @@ def build_strategy(strategy: type, market: Market, values: Mapping[str, object] 
         raise ConfigError(f"strategy {strategy.__name__}", seen, "a class that can be made for a market") from error
     for interval in made.intervals:
         _check_interval(f"strategy {strategy.__name__}.intervals", interval)
+    _check_exits(strategy.__name__, getattr(made, "exits", None))
     return made
 
 
@@ -97,11 +98,17 @@ def _check_plan(plan: type[TradingPlan]) -> None:
     for field, intervals in (("interval", (plan.interval,)), ("also", plan.also)):
         for interval in intervals:
             _check_interval(f"strategy {name}.{field}", interval)
-    if plan.exits is not None:
-        if not isinstance(plan.exits, ExitPolicy):
-            raise ConfigError(f"strategy {name}.exits", plan.exits, "one ExitPolicy")
-        plan.exits.validate(f"{name}.exits")
+    _check_exits(name, plan.exits)
     plan.parameters()
+
+
+def _check_exits(name: str, exits: object) -> None:
+    """Of the class, and again of what was made of it: `setup` may have set them from the parameters."""
+    if exits is None:
+        return
+    if not isinstance(exits, ExitPolicy):
+        raise ConfigError(f"strategy {name}.exits", exits, "one ExitPolicy")
+    exits.validate(f"{name}.exits")
 
 
 def _check_interval(field: str, interval: object) -> None:

@@ -82,8 +82,8 @@ class TradingPlan:
     """Further intervals that `view.klines` and `use(..., interval=...)` may look at."""
     warmup: ClassVar[int] = 200
     """How many closed klines of `interval` to ask the exchange's history for."""
-    exits: ClassVar[ExitPolicy | None] = None
-    """How positions of this plan are left; None takes the configured policy."""
+    exits: ExitPolicy | None = None
+    """How positions of this plan are left; None takes the configured policy. `setup` may set it from the parameters."""
 
     def __init__(self, market: Market, values: Mapping[str, object] | None = None) -> None:
         """`values` sets parameters by name; an unknown name or a value out of range is a ConfigError."""
