@@ -14,7 +14,7 @@ from flashscalper.exchanges.base import CloseSocket, HttpResponse, Incoming, Ope
 from flashscalper.exchanges.paradex.client import ParadexClient
 from flashscalper.exchanges.paradex.settings import Environment, ParadexSettings
 from flashscalper.exchanges.paradex.signing import KeyedHashSigner, KeyedHashVerifier
-from flashscalper.model.commands import PlaceOrder
+from flashscalper.model.commands import PlaceOrder, ReleaseOrder
 from flashscalper.model.events import Event, OperatorAction, OperatorAsked
 from flashscalper.model.instants import SECOND_US
 from flashscalper.model.klines import Kline
@@ -40,7 +40,6 @@ from flashscalper.trading.profiles import trading_profile
 START = 1_767_225_600 * SECOND_US
 ACCOUNT = "0x1d2a3359cf96bd7d14e156196b8a27fd9c0464895bfb006b5a059c18fc54909"
 INTERVALS = ("5s", "1m", "5m")
-OUTAGE_S = 600
 
 
 class Listens:
@@ -138,7 +137,9 @@ class Scene:
         self.run.start()
 
     def _watch(self, event: Event, outputs: Sequence[Output]) -> None:
-        self.placed += [(self.clock.now(), output) for output in outputs if isinstance(output, PlaceOrder)]
+        now = self.clock.now()
+        self.placed += [(now, output) for output in outputs if isinstance(output, PlaceOrder)]
+        self.placed += [(now, output.order) for output in outputs if isinstance(output, ReleaseOrder)]
 
     def close(self) -> None:
         for file in self._files:
@@ -182,24 +183,37 @@ def assert_same(ours: Sequence[Kline], theirs: Sequence[Kline]) -> None:
             assert seen == (pytest.approx(wanted, rel=1e-12) if "volume" in field else wanted), (field, mine, other)
 
 
-def test_after_ten_minutes_without_a_socket_klines_are_those_of_an_undisturbed_run(scene_of: OpenScene) -> None:
-    calm, cut = scene_of(), scene_of()
+def protected(scene: Scene) -> list[str]:
+    """Sizes of the positions whose stop is at the exchange."""
+    held = [market.position for market in scene.engine.status().markets if market.position is not None]
+    return [str(one.size) for one in held if one.protection == "protected"]
+
+
+@pytest.mark.parametrize("outage_s", [90, pytest.param(600, marks=pytest.mark.verify)])
+def test_after_minutes_without_a_socket_and_with_positions_klines_are_those_of_an_undisturbed_run(
+    scene_of: OpenScene, outage_s: int
+) -> None:
+    calm, cut = scene_of(enters=True), scene_of(enters=True)
     for scene in (calm, cut):
         scene.go(60)
+    held = protected(cut)
+    assert len(held) == 2
     cut.run.refuse()
     oldest = 0.0
-    for _ in range(OUTAGE_S // 5):
+    for _ in range(outage_s // 5):
         cut.go(5)
         market = cut.engine.status().markets[0]
         assert market.quote_age_s is not None
         assert market.mark_age_s is not None
         oldest = max(oldest, market.quote_age_s, market.mark_age_s)
         assert cut.engine.status().state == "reducing"
+        assert protected(cut) == held
     assert oldest <= 3.0
     cut.run.refusing = False
     cut.go(60)
-    calm.go(OUTAGE_S + 60)
+    calm.go(outage_s + 60)
     assert cut.engine.status().state == "active"
+    assert protected(cut) == protected(calm) == held
     theirs = calm.klines()
     for key, klines in cut.klines().items():
         assert_same(klines, theirs[key])
