@@ -10,12 +10,6 @@ from typing import Any, NamedTuple
 from benchmarks.machine import describe
 from benchmarks.rows import ROWS, Answers, Figure, Row
 
-NOT_BUILT = (
-    "tick to exit: a market order signed ahead",
-    "the order row above: half of it",
-    "not built: an exit is signed when it is wanted, so it takes what an order takes",
-)
-
 
 class Ran(NamedTuple):
     """One script: what it said, or why not."""
@@ -42,7 +36,6 @@ def page(ran: Sequence[Ran], started_at: datetime, seconds: float) -> str:
         "| work | compared with | goal | measured | spread | met |",
         "|---|---|---|---|---|---|",
         *(_line(row, answers) for row in ROWS),
-        "| " + " | ".join((NOT_BUILT[0], NOT_BUILT[1], "0.5x", "not measured", "", f"**short**: {NOT_BUILT[2]}")) + " |",
         "",
     ]
     for one in ran:

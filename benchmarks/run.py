@@ -37,18 +37,19 @@ class Script(NamedTuple):
 
 SCRIPTS = (
     Script("signing", ("--rounds", "9"), sdk=True, others=True, seconds=150),
-    Script("websocket_throughput", ("--rounds", "7"), sdk=True, seconds=180),
+    Script("websocket_throughput", ("--rounds", "5"), sdk=True, seconds=240),
     Script("sbe_decode", ("--rounds", "15"), sdk=True),
     Script("klines", ("--rounds", "9")),
     Script("book", ("--rounds", "15")),
     Script("indicators", ("--rounds", "7")),
-    Script("tick_to_order", ("--orders", "150"), seconds=240),
-    Script("order_peers", ("--orders", "40"), sdk=True, seconds=180),
+    Script("tick_to_order", ("--orders", "120", "--rate", "1000"), seconds=330),
+    Script("tick_to_exit", ("--orders", "80", "--rate", "1000"), seconds=240),
+    Script("order_peers", ("--orders", "60"), sdk=True, seconds=240),
     Script("start", ("--rounds", "5"), seconds=90),
     Script("memory", seconds=60),
     Script("hundred_markets", ("--seconds", "60"), seconds=180),
     Script("growth", seconds=120),
-    Script("instructions", seconds=150),
+    Script("instructions", seconds=240),
 )
 
 

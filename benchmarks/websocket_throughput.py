@@ -69,7 +69,7 @@ async def ours(url: str, work: str, done: Callable[[], None]) -> None:
     from flashscalper.exchanges.base import Frame, OpenSocket
     from flashscalper.runtime.sockets import SocketShell
 
-    take = _ours_klines(done) if work == "klines" else _ours_client(done, through=work == "engine")
+    take = _ours_klines(done) if work == "klines" else ours_client(done, through=work == "engine")
     opened = asyncio.get_running_loop().create_future()
 
     def report(message: object) -> None:
@@ -105,7 +105,8 @@ def _ours_klines(done: Callable[[], None]) -> Callable[[Any], None]:
     return take
 
 
-def _ours_client(done: Callable[[], None], *, through: bool) -> Callable[[Any], None]:
+def ours_client(done: Callable[[], None], *, through: bool) -> Callable[[Any], None]:
+    """What takes a frame of ours: `through` the engine, or up to its door. `done` is called at the last frame of a blast."""
     from flashscalper.cli.bench_ticks import STARTED_AT, open_run
     from flashscalper.exchanges.base import Frame
     from flashscalper.model.events import BookChange
