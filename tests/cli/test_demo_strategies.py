@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 
 from flashscalper.cli.demo import DemoOptions
 from flashscalper.model.errors import ConfigError
+from flashscalper.runtime.answers import read_answers
 from flashscalper.runtime.strategy_files import find_strategy
 from flashscalper.strategies.profiles import DEFAULT
 from tests.cli.run import ROOT, demo, flashscalper
@@ -130,3 +132,23 @@ def test_the_default_profile_in_the_demo_keeps_its_cost_gate(tmp_path: Path) -> 
     assert config["trading"]["costs"]["report_only"] is False
     assert summary["profile"] == "default profile"
     assert summary["klines"]["BTCUSDT"]["1m"] >= 1
+
+
+def test_a_retail_demo_pays_no_fee_waits_at_the_bump_and_counts_its_orders(tmp_path: Path) -> None:
+    options = ("--speed", "max", "--seed", "2", "--seconds", "200", "--markets", "ETHUSDT,SOLUSDT")
+    summary = demo("--fee-class", "retail", *options, home=tmp_path)
+    assert summary["ledger_matches"] is True
+    assert Decimal(summary["fees"]) == 0
+    assert summary["round_trips"] >= 1
+    _, answers = read_answers(tmp_path / summary["artifacts"])
+    gates = [gate for look in answers.looks for gate in look.gates if gate.code == "fee_class"]
+    assert gates
+    assert all(gate.seen.startswith("retail; left: ") for gate in gates)
+    orders = [answers.order(step.client_id) for step in answers.trip(1).orders]
+    sent = orders[0].steps[0].changed_at
+    assert min(fill.filled_at for order in orders for fill in order.fills) >= sent + 300_000, "300 ms of speed bump"
+
+
+def test_a_fee_class_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"^fee-class: saw 'both'; accepted: pro, retail$"):
+        parse("scalper", fee_class="both")

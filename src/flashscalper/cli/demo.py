@@ -86,11 +86,12 @@ class DemoOptions(msgspec.Struct, frozen=True, kw_only=True):
     json: bool
     strategy: StrategySource
     profile: str
+    fee_class: FeeClass
 
     @classmethod
     def parse(
         cls, *, seconds: float, speed: str, feed: str, seed: int, markets: str, interval: str, runs: Path, json: bool,
-        strategy: str = SCALPER, profile: str = PROFILE,
+        strategy: str = SCALPER, profile: str = PROFILE, fee_class: str = FeeClass.PRO,
     ) -> DemoOptions:  # fmt: skip
         """Raises ConfigError naming the option, what was seen and what is accepted."""
         if not 0 < seconds <= MAX_SECONDS:
@@ -99,13 +100,15 @@ class DemoOptions(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigError("speed", speed, ", ".join(SPEEDS))
         if interval:
             interval_us(interval)
+        if fee_class not in tuple(FeeClass):
+            raise ConfigError("fee-class", fee_class, ", ".join(FeeClass))
         source = find_strategy(strategy)
         if interval and source.file:
             raise ConfigError("interval", interval, f"nothing beside {source}: the class says which klines it looks at")
         return cls(
             seconds=seconds, speed=None if speed == "max" else int(speed), feed=feed, seed=check_seed(seed),
             symbols=parse_symbols(markets), interval=interval, runs=runs, json=json, strategy=source,
-            profile=find_profile(profile).name,
+            profile=find_profile(profile).name, fee_class=FeeClass(fee_class),
         )  # fmt: skip
 
 
@@ -128,7 +131,7 @@ class Demo:
         self.account = account_address(CurveSigner("0x1", key, CHAIN_ID).public_key, TESTNET_CLASSES)
         self._signer = CurveSigner(self.account, key, CHAIN_ID)
         self._setup = self._make_setup()
-        self._setup.check_stops(FeeClass.PRO)
+        self._setup.check_stops(options.fee_class)
         self.interval = self._setup.main_interval()
         self.engine = self._setup.engine(None)
 
@@ -183,6 +186,7 @@ class Demo:
     def _trader(self, rest_url: str, ws_url: str, journal: Journal, tape: Tape) -> Trader:
         settings = ParadexSettings(
             environment=Environment.SIMULATOR, rest_url=rest_url, ws_url=ws_url, onboard=True,
+            interactive=self.options.fee_class is FeeClass.RETAIL,
             markets=tuple((market.symbol, market.market) for market in self._chosen), busy_market=self._chosen[0].market,
         )  # fmt: skip
         settings = _patient(settings, self.options.speed or 1)
@@ -260,7 +264,8 @@ class Demo:
         feed = SYNTHETIC if self.options.feed == SYNTHETIC else Path(self.options.feed).name
         speed = "as fast as it goes" if self.options.speed is None else f"{self.options.speed}x"
         own = f"{self.options.strategy} - " if self.options.strategy.file else ""
-        return f"FlashScalper demo - {own}{feed} market, seed {self.options.seed}, {speed}"
+        retail = ", retail fees" if self.options.fee_class is FeeClass.RETAIL else ""
+        return f"FlashScalper demo - {own}{feed} market, seed {self.options.seed}, {speed}{retail}"
 
 
 def demo(options: DemoOptions) -> int:

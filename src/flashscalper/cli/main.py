@@ -77,6 +77,7 @@ def demo(
         str, typer.Option(help='`scalper`, or your own: FILE.py:CLASS; with parameters: "my.py:Cross fast=12".')
     ] = "scalper",
     profile: Annotated[str, typer.Option(help="demo trades often; default and classic as `run` would.")] = "demo",
+    fee_class: Annotated[str, typer.Option(help="pro, or retail: no fee, 300 ms to wait, 1,000 orders a day.")] = "pro",
     interval: Annotated[str, typer.Option(help="Kline interval of the scalper; default: the profile's (demo: 5s).")] = "",
     runs: Annotated[Path, typer.Option(help="Where the run's folder is made.")] = Path("runs"),
     json: Json = False,
@@ -91,7 +92,7 @@ def demo(
     return run_demo(
         DemoOptions.parse(
             seconds=seconds, speed=speed, feed=feed, seed=seed, markets=markets, interval=interval, runs=runs, json=json,
-            strategy=strategy, profile=profile,
+            strategy=strategy, profile=profile, fee_class=fee_class,
         )
     )  # fmt: skip
 
