@@ -21,7 +21,7 @@ from flashscalper.runtime.store.filling import Filling, catch_up
 
 POLL_S: Final = 0.25
 FIRST_PAUSE_S: Final = 0.5
-LONGEST_PAUSE_S: Final = 30.0
+LONGEST_PAUSE_S: Final = 10.0
 LATE_BYTES: Final = 256 * 1024
 """So much that is not written is said, even while the database answers."""
 LAST_WAIT_S: Final = 3.0
