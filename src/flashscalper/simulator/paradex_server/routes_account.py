@@ -19,7 +19,6 @@ from flashscalper.simulator.paradex_server.order_requests import decode
 from flashscalper.simulator.paradex_server.paging import asked, instant, page
 from flashscalper.simulator.paradex_server.routing import Route
 
-
 _CURVES: Final = ("pnl", "value", "volume", "fee_savings")
 
 

@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from flashscalper.model.errors import ConfigError
+from flashscalper.model.events import ExchangeStatus
 from flashscalper.simulator.facts import BookTouched, Fact, QuoteTouched, SummaryTouched, TradePrinted
 from flashscalper.simulator.paradex_server.accounts import Member
 from flashscalper.simulator.paradex_server.algos import Algo
@@ -28,7 +29,8 @@ class SavedProtocol(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServerSaver:
-    """Rows that changed, of core and protocol. Market data alone changes nothing that is kept."""
+    """Rows that changed, of core and protocol. Market data alone changes nothing that is kept but the prices, which are
+    written along with the funding of each second, and by themselves in maintenance, when no funding accrues."""
 
     def __init__(self, context: Context, core: CoreSaver) -> None:
         self._context = context
@@ -38,7 +40,10 @@ class ServerSaver:
 
     def note(self, facts: Iterable[Fact]) -> None:
         """Told of everything that happened."""
+        facts = list(facts)
         private = [fact for fact in facts if not isinstance(fact, _PUBLIC)]
+        if self._context.exchange.status is ExchangeStatus.MAINTENANCE and SummaryTouched in map(type, facts):
+            self._dirty = True
         if private:
             self._dirty = True
             self._core.note(private)
