@@ -127,6 +127,7 @@ def nautilus(trades: Sequence[Trade], *, with_clock: bool) -> Prepare:
                 for aggregator in aggregators:
                     aggregator.handle_trade_tick(tick)
 
+        stream.bars = bars  # type: ignore[attr-defined]
         return stream
 
     return prepare
@@ -152,10 +153,83 @@ def ccxt_klines(trades: Sequence[Trade]) -> Prepare:
     return prepare
 
 
+Rows = dict[str, list[tuple[int, float, float, float, float, float]]]
+"""Closed klines by interval: open instant, open, high, low, close, volume to 6 digits."""
+
+
+def closed_by_ours(trades: Sequence[Trade]) -> Rows:
+    """What our builder closes, each kline that began after the first trade."""
+    builder = KlineBuilder("ETHUSDT", INTERVALS, history=100_000)
+    for trade in trades:
+        builder.process_trade(trade)
+    builder.advance(trades[-1].traded_at + 250_000)
+    return {
+        name: [
+            (k.open_at, k.open, k.high, k.low, k.close, round(k.volume, 6))
+            for k in builder.get_klines(name)
+            if k.complete and k.trade_count
+        ]
+        for name in INTERVALS
+    }
+
+
+def closed_by_naive(trades: Sequence[Trade]) -> Rows:
+    """The same, written in an hour."""
+    rows: dict[tuple[str, int], list[float]] = {}
+    for trade in trades:
+        for name in INTERVALS:
+            open_at = trade.traded_at - trade.traded_at % interval_us(name)
+            row = rows.setdefault((name, open_at), [trade.price, trade.price, trade.price, trade.price, 0.0])
+            row[1], row[2], row[3] = max(row[1], trade.price), min(row[2], trade.price), trade.price
+            row[4] += trade.size
+    return {
+        name: [
+            (at, row[0], row[1], row[2], row[3], round(row[4], 6))
+            for (interval, at), row in rows.items()
+            if interval == name and at >= trades[0].traded_at and at + interval_us(name) <= trades[-1].traded_at
+        ]
+        for name in INTERVALS
+    }
+
+
+def closed_by_nautilus(trades: Sequence[Trade]) -> Rows:
+    """What its aggregators close on their clock."""
+    prepared = nautilus(trades, with_clock=True)
+    work = prepared()
+    work()
+    rows: Rows = {name: [] for name in INTERVALS}
+    lengths = {str(interval_us(name) // 60_000_000): name for name in INTERVALS}
+    for bar in work.bars:  # type: ignore[attr-defined]
+        minutes = bar.bar_type.spec.timedelta.total_seconds() / 60
+        name = lengths[str(int(minutes))]
+        open_at = bar.ts_event // 1_000 - interval_us(name)
+        if open_at >= trades[0].traded_at and float(bar.volume):
+            prices = (float(bar.open), float(bar.high), float(bar.low), float(bar.close))
+            rows[name].append((open_at, *prices, round(float(bar.volume), 6)))
+    return rows
+
+
+def check_agreement(trades: Sequence[Trade]) -> list[str]:
+    """Who agreed with ours on every closed kline; raises SystemExit when somebody did not."""
+    ours_closed, agreed = closed_by_ours(trades), []
+    for name, theirs in (("naive Python", closed_by_naive), ("nautilus_trader", closed_by_nautilus)):
+        try:
+            closed = theirs(trades)
+        except ImportError:
+            continue
+        for interval, rows in ours_closed.items():
+            if rows != closed[interval]:
+                different = next(((a, b) for a, b in zip(rows, closed[interval], strict=False) if a != b), "their number")
+                raise SystemExit(f"{name} disagrees on {interval}: {len(rows)} and {len(closed[interval])}, {different}")
+        agreed.append(name)
+    return agreed
+
+
 def main() -> None:
     """Print what each takes per trade and how many times ours that is."""
     asked = arguments(main.__doc__ or "")
     trades = make_trades(COUNT)
+    check_agreement(trades)
     subjects: dict[str, Prepare] = {
         "flashscalper, 8 timeframes": ours(trades, INTERVALS, timer=False),
         "flashscalper, 8 timeframes, advance before each trade": ours(trades, INTERVALS, timer=True),
