@@ -194,3 +194,16 @@ def test_a_token_made_here_reads_until_it_is_revoked_and_signs_nothing() -> None
                 await client.create_token("reader", 59)
 
     in_box(script, speed=SPEED)
+
+
+def test_a_script_of_the_retail_class_says_so_when_it_signs_in() -> None:
+    async def script(box: Served) -> None:
+        client = ParadexRestClient.for_environment(
+            "simulator", box.credentials, rest_url=box.rest_url, ws_url=box.ws_url, interactive=True
+        )
+        async with client:
+            await client.get_balance()
+        logins = [request for request in box.interposer.requests if request.path.startswith("/v1/auth/")]
+        assert {request.query for request in logins} == {"token_usage=interactive"}
+
+    in_box(script)

@@ -67,9 +67,13 @@ class ParadexRestClient(ParadexOrders):
         rest_url: str = "",
         ws_url: str = "",
         symbols: SymbolMapper | None = None,
+        **changes: Any,
     ) -> ParadexRestClient:
-        """A client of `testnet`, `prod` or `simulator` (which needs its addresses)."""
-        return cls(scripted_settings(environment, rest_url=rest_url, ws_url=ws_url), credentials, symbols=symbols)
+        """A client of `testnet`, `prod` or `simulator` (which needs its addresses); `changes` are fields of the settings,
+        `interactive=True` for the Retail class.
+        """
+        settings = scripted_settings(environment, rest_url=rest_url, ws_url=ws_url, **changes)
+        return cls(settings, credentials, symbols=symbols)
 
     # batches
 

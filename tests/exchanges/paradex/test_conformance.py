@@ -247,6 +247,17 @@ def test_every_socket_order_fits_the_specification(kind: OrderType, openrpc: dic
     check_rpc(openrpc["order.cancel"], json.loads(requests.cancel_params("17672", "fs-a-1", MARKET)))
 
 
+def test_the_socket_requests_of_scripts_fit_the_specification(openrpc: dict[str, Any]) -> None:
+    for enabled in (True, False):
+        method, params = script_requests.disconnect_rule(enabled=enabled)
+        check_rpc(openrpc[method], json.loads(params))
+    for named in ({}, {"market": MARKET}):
+        check_rpc(openrpc["order.cancel_all"], named)
+    for channel in ("funding_payments.ETH-USD-PERP", "balance_events"):
+        for method in ("subscribe", "unsubscribe"):
+            check_rpc(openrpc[method], json.loads(requests.channel_params(channel)))
+
+
 def test_every_frame_of_a_start_fits_the_specification(openrpc: dict[str, Any]) -> None:
     bench = Bench().started()
     assert {message["method"] for _, message in bench.frames} == {"auth", "subscribe", "order.cancel_on_disconnect"}
