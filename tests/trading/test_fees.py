@@ -18,7 +18,7 @@ from flashscalper.trading.costs import CostSettings, EntryStyle
 from flashscalper.trading.drift import LEAST_SAMPLES, DriftMeter
 from flashscalper.trading.fees import ORDERS_OF_A_TRIP, RetailBudget
 from flashscalper.trading.settings import EntrySettings
-from tests.trading.stage import ETH, SETTINGS, D, Stage, every, none, one, signal
+from tests.trading.stage import BTC, ETH, SETTINGS, D, Stage, every, none, one, signal
 
 RETAIL = FeesLearned(ETH, D(0), D(0), FeeClass.RETAIL)
 PRO = FeesLearned(ETH, D("0.00003"), D("0.00045"), FeeClass.PRO)
@@ -42,15 +42,42 @@ def quote(mid: float, now: int) -> BestQuote:
 
 
 @pytest.mark.parametrize(
-    ("limit", "window"), [(3, SECOND_US), (30, MINUTE_US), (300 - ORDERS_OF_A_TRIP + 1, HOUR_US), (997, DAY_US)]
+    ("limit", "window"), [(2, SECOND_US), (27, MINUTE_US), (300 - ORDERS_OF_A_TRIP + 1, HOUR_US), (997, DAY_US)]
 )
-def test_beyond_any_of_the_four_limits_an_order_counts_as_pro_until_the_window_has_passed(limit: int, window: int) -> None:
+def test_a_trip_that_does_not_fit_into_a_limit_counts_as_pro_until_the_window_has_passed(limit: int, window: int) -> None:
     budget, start = RetailBudget(), 10 * DAY_US
     for number in range(limit):
         assert budget.has_room(start + number * window // limit)
         budget.on_sent(start + number * window // limit)
     assert not budget.has_room(start + window - 1)
     assert budget.has_room(start + window + window // limit)
+
+
+def test_what_is_in_flight_and_what_is_held_needs_room_as_well() -> None:
+    budget, start = RetailBudget(), 10 * DAY_US
+    budget.on_sent(start)
+    assert budget.has_room(start)
+    assert not budget.has_room(start, entries=1), "two entries and two stops are four orders in a second"
+    later = start + SECOND_US
+    assert budget.has_room(later, entries=1)
+    for number in range(23):
+        budget.on_sent(later + number)
+    minute = later + 2 * SECOND_US
+    assert budget.left(minute)[1] == 6
+    assert budget.has_room(minute, positions=2)
+    assert not budget.has_room(minute, positions=3)
+    assert not budget.has_room(minute, entries=1)
+
+
+def test_of_two_entries_in_one_second_the_other_counts_with_pros_fees_for_its_stop_would_pay_them() -> None:
+    stage = Stage(STRICT, symbols=(BTC, ETH))
+    for symbol in (BTC, ETH):
+        stage.tell(msgspec.structs.replace(RETAIL, symbol=symbol))
+        stage.told[symbol].next.append(signal(expected_move=0.0006, confidence=90 if symbol == ETH else 60))
+    looks = every(SignalJudged, stage.kline())
+    assert [(look.symbol, look.outcome, look.denied_by) for look in looks] == [(ETH, "entered", ""), (BTC, "denied", "cost")]
+    gates = [next(gate.seen for gate in look.gates if gate.code == "fee_class") for look in looks]
+    assert [seen.partition(";")[0] for seen in gates] == ["retail", "pro"]
 
 
 def test_the_budget_of_the_day_survives_a_restart() -> None:

@@ -158,7 +158,7 @@ class Entries:
     def _pays(self, entry: Entry, state: MarketState, now: int) -> Gate:
         """The cost gate anew: what is taken now pays the taker fee of the class that this order gets, at this spread."""
         floor = self._floor
-        costs = floor.costs(state, entry.direction, floor.next_class(now), EntryStyle.IOC)
+        costs = floor.costs(state, entry.direction, floor.next_class(now, but=entry), EntryStyle.IOC)
         return cost_gate(entry.signal.expected_move, costs, floor.settings.costs)
 
     def _stands(self, entry: Entry, state: MarketState, now: int) -> bool:

@@ -20,7 +20,9 @@ from flashscalper.model.markets import Market
 RETAIL_LIMITS: Final = ((3, SECOND_US), (30, MINUTE_US), (300, HOUR_US), (1_000, DAY_US))
 """Orders that count as Retail within each window (orders, microseconds)."""
 ORDERS_OF_A_TRIP: Final = 4
-"""Entry, top-up, stop, exit: what must still fit into the hour and the day, or the way out would pay Pro's fee."""
+"""Entry, top-up, stop, exit: what must still fit into minute, hour and day, or the way out would pay Pro's fee."""
+ORDERS_AT_ONCE: Final = 2
+"""An entry and its stop: what leaves within the same second when the entry fills at once."""
 SPEED_BUMP_S: Final = 0.3
 """How long a Retail order waits at the exchange before it may take."""
 _MOST: Final = max(limit for limit, _ in RETAIL_LIMITS)
@@ -94,10 +96,12 @@ class RetailBudget:
         """Orders left in the second, the minute, the hour and the day."""
         return tuple(limit - self._within(window, limit, now) for limit, window in RETAIL_LIMITS)
 
-    def has_room(self, now: int) -> bool:
-        """Whether the next order, and what closes its position later, still counts as Retail."""
-        second, minute, hour, day = self.left(now)
-        return min(second, minute) >= 1 and min(hour, day) >= ORDERS_OF_A_TRIP
+    def has_room(self, now: int, *, entries: int = 0, positions: int = 0) -> bool:
+        """Whether the next order, its stop and what closes its position later still count as Retail. `entries` in flight
+        need a stop in this second, and all of their trip but the entry; open `positions` still need their exit."""
+        second, *longer = self.left(now)
+        owed = (ORDERS_OF_A_TRIP - 1) * entries + positions
+        return second >= ORDERS_AT_ONCE + entries and min(longer) >= ORDERS_OF_A_TRIP + owed
 
     def _within(self, window: int, limit: int, now: int) -> int:
         count = 0

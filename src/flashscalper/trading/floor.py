@@ -142,10 +142,14 @@ class Floor:
 
     # What it will cost
 
-    def next_class(self, now: int) -> FeeClass:
-        """The class that the next order gets: Retail only while its budget lasts."""
-        retail = self.fee_class is FeeClass.RETAIL and self.retail.has_room(now)
-        return FeeClass.RETAIL if retail else FeeClass.PRO
+    def next_class(self, now: int, *, but: Entry | None = None) -> FeeClass:
+        """The class that the next order gets: Retail only while its budget lasts, for its own way out as well and for the
+        entries in flight (all but `but`, whose order it is)."""
+        if self.fee_class is not FeeClass.RETAIL:
+            return FeeClass.PRO
+        entries = sum(entry is not but for entry in self.entries.values())
+        room = self.retail.has_room(now, entries=entries, positions=len(self.ledger.open_symbols()))
+        return FeeClass.RETAIL if room else FeeClass.PRO
 
     def costs(
         self, state: MarketState, direction: PositionSide, fee_class: FeeClass, style: EntryStyle | None = None

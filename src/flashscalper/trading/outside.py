@@ -11,6 +11,7 @@ from flashscalper.model.events import (
     ClockMeasured,
     ExchangeStatus,
     ExchangeStatusChanged,
+    FeeClass,
     FeesLearned,
     KlineHistory,
     LeverageRead,
@@ -150,7 +151,7 @@ class Outside:
 
     def _judge_stop(self, state: MarketState, now: int) -> None:
         """A stop of so many percent that lies inside the costs would lose on noise alone: no entries with it."""
-        costs = self._floor.costs(state, PositionSide.LONG, self._floor.next_class(now))
+        costs = self._floor.costs(state, PositionSide.LONG, self._floor.fee_class or FeeClass.PRO)
         try:
             state.exits.validate(costs=float(costs.total))
         except ConfigError as error:
