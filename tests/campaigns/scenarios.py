@@ -44,6 +44,8 @@ Course = Mapping[float, float]
 Act = Callable[["Play"], None]
 
 LONG: Final = PositionSide.LONG
+_COMES_BACK: Final = 4
+"""It may die again while it comes back; the books are compared after so many tries, whatever came of them."""
 HOLDS: Final = ExitPolicy(stop=percent(0.3), stop_floor_costs=0.0, target=percent(2), max_hold_s=600, demonstration=True)
 """A stop at 30 bps and nothing else that would end a position within the play."""
 CALM: Final[Course] = {0: 0.0}
@@ -157,6 +159,18 @@ class Play(World):
         """The end of the run is a person's word too."""
         self._standing[END_OF_RUN] = OperatorAsked(OperatorAction.STOP, END_OF_RUN)
         super().settle(limit_s)
+
+    def run_until(self, at: int, done: Callable[[], bool] | None = None) -> None:
+        """As always; whoever dies in the very last seconds comes back before the books are compared."""
+        super().run_until(at, done)
+        for _ in range(_COMES_BACK):
+            if done is not None or END_OF_RUN not in self._standing or self._is_back():
+                return
+            super().run_until(self.now + 90 * SECOND_US, self._is_back)
+            super().run_until(self.now + 3 * SECOND_US)
+
+    def _is_back(self) -> bool:
+        return self.trader is not None and self.laws.at_rest() and self._all_is_well()
 
     def misfortune(self, kind: str, rate: float = 1.0) -> None:
         """From now on every message meets this fault, or (rate 0) no longer."""

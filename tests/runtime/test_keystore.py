@@ -99,8 +99,8 @@ def _readable(file: Path) -> None:
 
 
 def _link(file: Path) -> None:
-    file.rename(file.with_name("other"))
-    file.symlink_to("other")
+    file.rename(file.with_name("other-keys"))
+    file.symlink_to("other-keys")
 
 
 def _folder(file: Path) -> None:
