@@ -42,10 +42,21 @@ TARGETS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
             "trading/test_reconcile.py",
         ),
     ),
-    "risk": ("trading/risk.py", ("trading/test_risk_edges.py", "trading/test_risk.py", "trading/test_operating.py", "trading/test_saved.py")),
+    "risk": (
+        "trading/risk.py",
+        ("trading/test_risk_edges.py", "trading/test_risk.py", "trading/test_operating.py", "trading/test_saved.py"),
+    ),
     "limits": ("trading/limits.py", ("trading/test_risk.py", "trading/test_sizing.py")),
-    "journal": ("runtime/journal.py", ("runtime/test_journal_edges.py", "runtime/test_journal.py", "runtime/test_recovery.py")),
-    "framing": ("runtime/framing.py", ("runtime/test_journal_edges.py", "runtime/test_journal.py", "runtime/test_tape.py", "runtime/test_store_reading.py")),
+    "journal": (
+        "runtime/journal.py", ("runtime/test_journal_edges.py", "runtime/test_journal.py", "runtime/test_recovery.py"),
+    ),
+    "framing": (
+        "runtime/framing.py",
+        (
+            "runtime/test_journal_edges.py", "runtime/test_journal.py", "runtime/test_tape.py",
+            "runtime/test_store_reading.py",
+        ),
+    ),
     "requests": (
         "exchanges/paradex/requests.py",
         (
