@@ -31,6 +31,12 @@ def test_every_gate_is_written_down_with_what_was_needed_and_seen() -> None:
     assert all(gate.needed and gate.seen for gate in record.gates)
 
 
+def test_a_signals_own_prices_are_among_its_inputs() -> None:
+    inputs = dict(judged(Stage(), entry=100.02, stop=99.25, target=102.5).inputs)
+    assert (inputs["entry"], inputs["stop"], inputs["target"]) == (100.02, 99.25, 102.5)
+    assert {"entry", "stop", "target"} & set(dict(judged(Stage()).inputs)) == set()
+
+
 def test_a_signal_with_a_failed_filter_is_recorded_not_traded() -> None:
     stage = Stage()
     record = judged(stage, gates=(Gate(code="trend", passed=False, needed="up", seen="down"),))

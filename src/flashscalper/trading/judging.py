@@ -34,6 +34,7 @@ from flashscalper.trading.settings import TradingSettings
 from flashscalper.trading.sizing import Exposure, Sized, SizingSettings, size_position
 
 _BPS = 10_000
+_OWN_PRICES = ("entry", "stop", "target")
 
 
 class Case(NamedTuple):
@@ -248,15 +249,16 @@ class Judging:
         )  # fmt: skip
 
     def _with_costs(self, state: MarketState, signal: Signal) -> Signal:
-        """The signal with what it expects and what it would have to under either class (bps) among its inputs, so that
-        `explain` can say what the other class would have let through."""
+        """The signal with its own prices, with what it expects and what it would have to under either class (bps) among its
+        inputs, so that `explain` can say what the other class would have let through."""
         floor = self._floor
         found = [] if signal.expected_move is None else [(EXPECTED_BPS, signal.expected_move * _BPS)]
         for fee_class in FeeClass:
             total = float(floor.costs(state, signal.direction, fee_class).total)
             found.append((needed_input(fee_class), total * floor.settings.costs.min_multiple * _BPS))
+        prices = [(name, value) for name in _OWN_PRICES if (value := getattr(signal, name)) is not None]
         inputs = tuple((name, round(value, 4)) for name, value in found)
-        return msgspec.structs.replace(signal, inputs=(*signal.inputs, *inputs))
+        return msgspec.structs.replace(signal, inputs=(*signal.inputs, *prices, *inputs))
 
     # Records
 
