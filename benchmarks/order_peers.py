@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.interleaved import spread_of
 from benchmarks.signing import ACCOUNT, CHAIN_ID, KEY
 from benchmarks.turns import Worker, say, start_server
-from benchmarks.websocket_throughput import MARKET, UNIFIED, Naive
+from benchmarks.websocket_throughput import MARKET, UNIFIED, Naive, our_loop
 
 TITLE = "Tick to order seen from outside: frame sent by a server to order received by it, full program"
 RATE = 500.0
@@ -187,13 +187,12 @@ PEERS: dict[str, tuple[Callable[[dict[str, int]], Awaitable[object]], tuple[str,
 
 
 def ours(ports: dict[str, int], orders: int, *, durable: bool) -> None:
-    import uvloop
     from benchmarks.machine import versions
     from benchmarks.socket_run import SocketRun
 
     from flashscalper.runtime.collecting import rare_collections
 
-    loop = uvloop.new_event_loop()
+    loop = our_loop()
     asyncio.set_event_loop(loop)
     with tempfile.TemporaryDirectory(dir=RUNS if RUNS.is_dir() else None) as folder, rare_collections():
         run = SocketRun(Path(folder), loop, ports, durable=durable, frames_per_second=RATE)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.machine import describe
 from benchmarks.rows import ROWS, Answers, Figure, Row
+from benchmarks.turns import ROOT
 
 
 class Ran(NamedTuple):
@@ -40,7 +41,7 @@ def page(ran: Sequence[Ran], started_at: datetime, seconds: float) -> str:
     ]
     for one in ran:
         lines += _section(one)
-    return "\n".join(lines).rstrip() + "\n"
+    return "\n".join(lines).rstrip().replace(f"{ROOT}/", "") + "\n"
 
 
 def _machine(ran: Sequence[Ran], started_at: datetime, seconds: float) -> Iterator[str]:

@@ -210,12 +210,20 @@ SUBJECTS: dict[str, tuple[Subject, tuple[str, ...]]] = {
 }
 
 
+def our_loop() -> asyncio.AbstractEventLoop:
+    """The loop that `run` has."""
+    import uvloop
+
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
+
+
 def worker(options: argparse.Namespace) -> None:
     """One subject: every turn asks the server for a blast and waits until its last frame has been worked on."""
     from benchmarks.machine import versions
 
     subject, packages = SUBJECTS[options.worker]
-    loop = asyncio.new_event_loop()
+    loop = our_loop() if options.worker == "flashscalper" else asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     state = SimpleNamespace(future=None)
     kind, count = KINDS[options.work], COUNTS[options.work]
