@@ -46,7 +46,7 @@ TARGETS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
         "trading/risk.py",
         ("trading/test_risk_edges.py", "trading/test_risk.py", "trading/test_operating.py", "trading/test_saved.py"),
     ),
-    "limits": ("trading/limits.py", ("trading/test_risk.py", "trading/test_sizing.py")),
+    "limits": ("trading/limits.py", ("trading/test_limits_edges.py", "trading/test_risk.py", "trading/test_sizing.py")),
     "journal": (
         "runtime/journal.py", ("runtime/test_journal_edges.py", "runtime/test_journal.py", "runtime/test_recovery.py"),
     ),
