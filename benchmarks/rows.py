@@ -115,7 +115,7 @@ ROWS: tuple[Row, ...] = (
         median("signing", NATIVE, "median_us", 1e-3)),
     Row(FRAME, "ccxt.pro watch_trades and build_ohlcvc on the new trade", 30, "x",
         times("websocket_throughput", "ccxt.pro", "flashscalper"),
-        why="of ours a tenth is kernel and socket, an eighth the decoder; the rest is one chain of six Python calls a frame"),
+        why="of ours a tenth is kernel and socket, an eighth the decoder; the rest is a chain of six Python calls a frame"),
     Row(FRAME, "paradex-py's reader and the same klines in naive Python", 8, "x",
         times("websocket_throughput", "official SDK", "flashscalper")),
     Row("trade frame (SBE) to event", "official SDK's decoder", 10, "x", times("sbe_decode", "official SDK", "flashscalper"),
