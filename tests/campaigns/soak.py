@@ -1,8 +1,9 @@
 """A long run in one process: does it give back what it takes?
 
-The real client, engine, journal, tape, log, tally and metrics of a bot on seven markets, against the simulated Paradex in
-lock-step, so that a day and a half of trading passes in minutes. The scalper judges every kline; beside it somebody enters
-now and then, so that there are orders. Connections are cut again and again. Memory is what the kernel says the process has.
+The real client, engine, journal, tape, log, tally and metrics of a bot on seven markets (its store left out), against the
+simulated Paradex in lock-step, so that a day of trading passes in minutes. The scalper judges every kline; beside it somebody
+enters now and then, so that there are orders. Connections are cut again and again. Memory is what the kernel says the process
+has.
 """
 
 from __future__ import annotations
@@ -184,7 +185,7 @@ class Counts:
 
 
 class Bot:
-    """A bot's parts, everything that `flashscalper run` has but the sockets, and the exchange that it trades on."""
+    """A bot's parts, everything that `flashscalper run` has but sockets and store, and the exchange that it trades on."""
 
     def __init__(self, folder: Path, stack: ExitStack, *, seed: int = 1) -> None:
         self._seed = seed
