@@ -1,9 +1,8 @@
 """A long run in one process: does it give back what it takes?
 
 The real client, engine, journal, tape, log, tally and metrics of a bot on seven markets (its store left out), against the
-simulated Paradex in lock-step, so that a day of trading passes in minutes. The scalper judges every kline; beside it somebody
-enters now and then, so that there are orders. Connections are cut again and again. Memory is what the kernel says the process
-has.
+simulated Paradex in lock-step: a day of trading passes in minutes. The scalper judges every kline; beside it somebody enters
+now and then, so that there are orders. Connections are cut again and again. Memory is what the kernel says it is.
 """
 
 from __future__ import annotations
