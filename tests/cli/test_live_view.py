@@ -62,6 +62,16 @@ def test_a_plain_line_names_the_market_that_came_nearest() -> None:
     assert text.getvalue().splitlines()[1].endswith(f"flat; nearest miss {ETH}: {MISSED}")
 
 
+def test_status_says_why_a_market_takes_no_entry_and_not_that_it_has_a_position() -> None:
+    market: dict[str, Any] = {
+        "position": None, "nearest_miss": None, "other_class": "retail", "other_passes_today": 0, "ages_s": {"quote": 0.4},
+        "blocks": ["strategy_stopped: KeyError: 'oops' at on_kline, line 7", "position_open: a position is open"],
+    }  # fmt: skip
+    assert _market_line(market) == (
+        "flat; takes no entry: strategy_stopped: KeyError: 'oops' at on_kline, line 7; quote 0.4 s old"
+    )
+
+
 def test_status_says_it_as_a_sentence_and_as_numbers() -> None:
     store = StoreState(where="", state="current", detail="", behind_bytes=0)
     document: dict[str, Any] = whole_status(

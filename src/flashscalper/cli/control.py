@@ -14,7 +14,7 @@ import msgspec
 from flashscalper.cli.settings import read_settings
 from flashscalper.cli.target import Target, find_target
 from flashscalper.model.commands import CancelOrder, PlaceOrder
-from flashscalper.model.errors import ConfigError, FlashScalperError, TransportError
+from flashscalper.model.errors import ConfigError, FlashScalperError, JournalError, TransportError
 from flashscalper.runtime.clock import WallClock
 from flashscalper.runtime.control import Asked, ask
 from flashscalper.runtime.credentials import Credentials, check_acknowledged
@@ -25,7 +25,7 @@ from flashscalper.runtime.rest_client import ParadexRestClient
 from flashscalper.runtime.rest_kill import Killed, Write, kill_over_rest
 from flashscalper.runtime.session_lock import AccountFolder, SessionLock, holder_of, known_accounts, state_root
 from flashscalper.runtime.status import what_is_left
-from flashscalper.trading.misses import other_class_text
+from flashscalper.trading.misses import BUSY, other_class_text
 from flashscalper.trading.saved import SavedState
 
 
@@ -87,7 +87,7 @@ def kill(account: str, reason: str, *, flatten: bool | None, environment: str, u
         folder = find_running(account)
     except NotRunningError:
         return _kill_over_rest(find_target(url=url, environment=environment), reason, flatten=flatten, json=json)
-    folder.latch(reason)
+    _latch(folder, reason)
     try:
         _show(run_loop(ask(folder, "kill", Asked(reason=reason))), json=json)
     except TransportError as error:
@@ -116,12 +116,24 @@ async def _kill(target: Target, credentials: Credentials, reason: str, *, flatte
     try:
         account = (await client.get_balance()).account
         folder = AccountFolder(target.environment, account, state_root(os.environ))
-        folder.latch(reason)
+        unlatched = _latch(folder, reason)
         with ExitStack() as stack:
             write = _journal_of(folder, stack, now)
-            return await kill_over_rest(client, _saved(folder), now, flatten=flatten, write=write)
+            killed = await kill_over_rest(client, _saved(folder), now, flatten=flatten, write=write)
     finally:
         await client.close()
+    return msgspec.structs.replace(killed, problems=(*killed.problems, unlatched)) if unlatched else killed
+
+
+def _latch(folder: AccountFolder, reason: str) -> str:
+    """Close the latch. A disk that is full or read-only does not stop a kill; then this says what that means."""
+    try:
+        folder.latch(reason)
+    except OSError as error:
+        problem = f"the latch could not be written ({error.strerror}): the next start would trade again"
+        sys.stderr.write(f"{problem}\n")
+        return problem
+    return ""
 
 
 def _saved(folder: AccountFolder) -> SavedState | None:
@@ -143,9 +155,13 @@ def _journal_of(folder: AccountFolder, stack: ExitStack, now: int) -> Write:
         journal = None
 
     def write(commands: Sequence[CancelOrder | PlaceOrder]) -> None:
-        if journal is not None and commands:
+        if journal is None or not commands:
+            return
+        try:
             journal.append(now, commands)
             journal.sync()
+        except JournalError as error:
+            sys.stderr.write(f"going on without the journal: {error}\n")
 
     return write
 
@@ -181,8 +197,10 @@ def _market_line(market: dict[str, Any]) -> str:
     held = "flat" if position is None else f"{position['size']} at {position['entry_price']}, stop {position['stop_price']}"
     near = "" if miss is None else f"; nearest miss {market['nearest_miss_text']}"
     near += other_class_text(market["other_class"], market["other_passes_today"])
+    blocks = [block for block in market["blocks"] if not block.startswith(BUSY)]
+    shut = f"; takes no entry: {'; '.join(blocks)}" if blocks else ""
     age = market["ages_s"]["quote"]
-    return f"{held}{near}; quote {'never seen' if age is None else f'{age:.1f} s old'}"
+    return f"{held}{shut}{near}; quote {'never seen' if age is None else f'{age:.1f} s old'}"
 
 
 def _print(document: dict[str, Any]) -> None:

@@ -13,7 +13,8 @@ from flashscalper.trading.costs import COST_GATE
 
 MARKET_FREE: Final = "market_free"
 CLASS_GATE: Final = "fee_class"
-_BUSY: Final = ("position_open", "entry_in_flight", "closing")
+BUSY: Final = ("position_open", "entry_in_flight", "closing")
+"""Blocks of a market that has a trade already."""
 
 
 def failed_gates(look: SignalJudged) -> tuple[Gate, ...]:
@@ -24,7 +25,7 @@ def failed_gates(look: SignalJudged) -> tuple[Gate, ...]:
 def is_miss(look: SignalJudged) -> bool:
     """Whether a trade was refused. A market that is busy with one already has not missed any."""
     failed = failed_gates(look)
-    busy = any(gate.code == MARKET_FREE and gate.seen.startswith(_BUSY) for gate in failed)
+    busy = any(gate.code == MARKET_FREE and gate.seen.startswith(BUSY) for gate in failed)
     return look.outcome != "entered" and bool(failed) and not busy
 
 
