@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import resource
+import subprocess
 import sys
 import urllib.request
 from decimal import Decimal
@@ -21,6 +22,15 @@ REFUSED = {"kind": "error", "at": "SOCKET /v1", "stage": "request", "count": 0, 
 """Every handshake is refused."""
 BROKEN = {"kind": "break", "stage": "answer", "count": 40}
 """The connection breaks under what it carries."""
+
+
+FULL_DISK = """
+import resource, sys
+from flashscalper.cli.main import run
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+run()
+"""
+"""The command line in a process whose every write to a file meets `File too large`."""
 
 
 def positions(status: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -111,6 +121,24 @@ async def collateral(place: Stand) -> Decimal:
         return (await client.get_balance()).total_collateral
     finally:
         await client.close()
+
+
+@pytest.mark.verify
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is set the same way as above")
+def test_a_kill_without_the_process_works_on_a_full_disk_and_says_that_it_is_not_latched(tmp_path: Path) -> None:
+    with stand(tmp_path) as place:
+        process = place.start(strategy=KEEP)
+        place.until("protected", protected)
+        process.kill()
+        process.wait()
+        full = subprocess.run(
+            [sys.executable, "-c", FULL_DISK, "kill", "--json"],
+            cwd=place.home, env=place.environment, capture_output=True, text=True, check=False, timeout=100,
+        )  # fmt: skip
+        assert "Traceback" not in full.stderr
+        assert "the latch could not be written" in full.stderr
+        assert full.returncode == 1, full.stdout
+        assert at_the_exchange(place) == ({}, {})
 
 
 @pytest.mark.parametrize("what", ["runs", "state"])

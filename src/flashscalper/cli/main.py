@@ -49,6 +49,10 @@ def run() -> None:
         sys.exit(_say(str(error), EXIT_BAD_INPUT))
     except FlashScalperError as error:
         sys.exit(_say(str(error), EXIT_WRONG))
+    except OSError as error:
+        if error.filename is None:
+            raise
+        sys.exit(_say(f"{error.filename}: {error.strerror}", EXIT_WRONG))
     except typer.Abort:
         sys.exit(EXIT_INTERRUPTED)
     except KeyboardInterrupt:

@@ -215,8 +215,11 @@ async def _trade(
         artifacts.write_config({"mode": options.mode, "settings": options.settings, "account": readiness.account})
         with view:
             summary = await session.run()
-        artifacts.write_trades(session.tally.booked, session.tally.round_trips)
-        artifacts.write_summary(summary)
+        try:
+            artifacts.write_trades(session.tally.booked, session.tally.round_trips)
+            artifacts.write_summary(summary)
+        except OSError as error:
+            log.tell(f"{error.filename or artifacts.folder}: {error.strerror}; the lists of this run are not written")
         return summary
 
 
