@@ -29,7 +29,7 @@ from flashscalper.runtime.scripted import CancelOutcome, OrderRequest
 from tests.judges.stand import SkippingClock
 from tests.promises.box import Served, served, until
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.verify, pytest.mark.timeout(120)]
 
 SIZE = Decimal("0.05")
 ETH = "ETHUSDT"

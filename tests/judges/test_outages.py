@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,8 +11,9 @@ import pytest
 from flashscalper.model.klines import Trade
 from flashscalper.runtime.clock import WallClock
 from flashscalper.runtime.live import run_loop
+from flashscalper.simulator.base import HttpAnswer, HttpArrived
 from tests.judges.stand import judge
-from tests.promises.box import Served, served, until
+from tests.promises.box import Served, refuse, served, until
 
 pytestmark = [pytest.mark.verify, pytest.mark.timeout(150)]
 
@@ -46,7 +48,7 @@ class HastyClock(WallClock):
 )
 def test_streams_come_back_after_an_outage_with_every_trade_of_the_meantime(outage_s: float, speed: float) -> None:
     """Default patience and backoff (cap 30 s); three minutes pass on a clock that runs 15 times as fast as the wall while
-    nobody is at the port."""
+    nobody is at the port. When the port is back, the trades over REST are not yet."""
 
     async def main() -> None:
         clock = HastyClock()
@@ -58,6 +60,7 @@ def test_streams_come_back_after_an_outage_with_every_trade_of_the_meantime(outa
             await client.subscribe_trades("ETHUSDT")
             await client.subscribe_account()
             await until(lambda: len(trades) >= 2)
+            box.interposer.before = not_yet(8)
             async with box.outage():
                 clock.run_at(speed)
                 await asyncio.sleep(outage_s / speed)
@@ -70,6 +73,19 @@ def test_streams_come_back_after_an_outage_with_every_trade_of_the_meantime(outa
             assert without_gaps(box, trades)
 
     run_loop(main())
+
+
+def not_yet(times: int) -> Callable[[HttpArrived], HttpAnswer | None]:
+    """Answers for the exchange: 503 to so many requests for trades (more than one read's own repetitions)."""
+    left = [times]
+
+    def before(request: HttpArrived) -> HttpAnswer | None:
+        if request.path != "/v1/trades" or not left[0]:
+            return None
+        left[0] -= 1
+        return refuse(request, 503)
+
+    return before
 
 
 def without_gaps(box: Served, trades: list[Trade]) -> bool:

@@ -83,13 +83,17 @@ def test_an_order_whose_answer_is_lost_with_the_socket_is_unknown() -> None:
 def test_while_the_stream_is_down_nothing_is_sent_and_that_is_said() -> None:
     async def script(box: Served) -> None:
         async with box.streams() as client:
+            lost: list[str] = []
+            back: list[str] = []
+            client.on("error", lambda error: lost.append(str(error).partition(":")[0]))
+            client.on("reconnected", lambda event: back.append(event.stream))
             await client.place_order(buy(client_id="before"))
             async with box.outage():
-                await until(lambda: not client.connected)
-                with pytest.raises(TransportError):
+                await until(lambda: not client.connected and "account" in lost)
+                with pytest.raises(TransportError, match="nothing was sent"):
                     await client.place_order(buy(client_id="during"))
-            back = await client.place_order(buy(client_id="after"))
-            assert not back.unknown
+            await until(lambda: "account" in back)
+            assert not (await client.place_order(buy(client_id="after"))).unknown
 
     in_box(script, speed=SPEED)
 

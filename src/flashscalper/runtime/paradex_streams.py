@@ -119,8 +119,13 @@ class Streams:
         """The connection that a channel belongs on."""
         return self.private if is_private(channel) else self.public
 
+    def was_ready(self, name: str) -> bool:
+        """Whether this stream was whole at least once and is still wanted."""
+        return name in self._were_ready
+
     def forget_private(self) -> None:
         """The account's connection is closed on purpose: nothing on it is wanted any more."""
+        self._were_ready.discard(ACCOUNT)
         for channel in self._wanted_on(self.private):
             self.forget(channel)
 

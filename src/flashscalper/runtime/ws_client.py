@@ -225,24 +225,25 @@ class ParadexWebSocketClient:
     async def place_order(self, wanted: OrderRequest) -> ScriptedOrder:
         """Send an order over the account's socket: market, limit and plain stops (the other types go over REST).
 
-        Promises what `ParadexRestClient.place_order` does: sent once; `unknown` when no answer came; no risk gate.
+        Promises what `ParadexRestClient.place_order` does: sent once; `unknown` when no answer came; no risk gate. While the
+        socket is lost it raises TransportError at once instead of sending an old order later.
         """
-        await self.subscribe_account()
+        await self._entry_open()
         return await self._orders.place_order(wanted)
 
     async def cancel_order(self, symbol: str, *, order_id: str = "", client_id: str = "") -> CancelOutcome:
         """Cancel an order by either id over the account's socket."""
-        await self.subscribe_account()
+        await self._entry_open()
         return await self._orders.cancel_order(symbol, order_id=order_id, client_id=client_id)
 
     async def cancel_all_orders(self, symbol: str = "") -> None:
         """Cancel every open order, of one market or of all, over the account's socket."""
-        await self.subscribe_account()
+        await self._entry_open()
         await self._orders.cancel_all_orders(symbol)
 
     async def cancel_on_disconnect(self, enabled: bool = True) -> None:  # noqa: FBT001, FBT002 - an on and off switch
         """Whether the exchange cancels what was entered on this socket when it is lost; armed anew after a reconnect."""
-        await self.subscribe_account()
+        await self._entry_open()
         self._streams.cancel_on_disconnect = enabled
         await self._io.answer(self._streams.private.ask(*script_requests.disconnect_rule(enabled=enabled)))
 
@@ -333,6 +334,12 @@ class ParadexWebSocketClient:
             if channel in streams.refused:
                 raise streams.refused.pop(channel)
             return channel
+
+    async def _entry_open(self) -> None:
+        """Open the account's stream for the first order; one that was lost is not waited for."""
+        self._check_open()
+        if not self._streams.was_ready(ACCOUNT):
+            await self.subscribe_account()
 
     async def _bring_up(self, link: Link) -> None:
         self._check_open()
