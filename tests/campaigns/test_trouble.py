@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import resource
+import signal
 import subprocess
 import sys
 import urllib.request
@@ -139,6 +140,21 @@ def test_a_kill_without_the_process_works_on_a_full_disk_and_says_that_it_is_not
         assert "the latch could not be written" in full.stderr
         assert full.returncode == 1, full.stdout
         assert at_the_exchange(place) == ({}, {})
+
+
+@pytest.mark.verify
+def test_a_process_that_hangs_is_killed_over_rest_and_finds_the_latch_when_it_wakes(tmp_path: Path) -> None:
+    with stand(tmp_path) as place:
+        process = place.start(strategy=KEEP)
+        place.until("protected", protected)
+        process.send_signal(signal.SIGSTOP)
+        said = place.said("kill", "--reason", "it hangs")
+        assert said.returncode == 0, said.stdout + said.stderr
+        assert "does not answer" in said.stdout
+        assert at_the_exchange(place) == ({}, {})
+        process.send_signal(signal.SIGCONT)
+        seen = place.until("halted and flat", lambda status: status["state"] == "halted" and not positions(status))
+        assert any(reason.startswith("killed: it hangs") for reason in seen["reasons"])
 
 
 @pytest.mark.parametrize("what", ["runs", "state"])
