@@ -23,7 +23,7 @@ from flashscalper.trading.client_ids import is_ours
 from flashscalper.trading.engine import Engine
 from flashscalper.trading.orders import OrderState
 from flashscalper.trading.protection import ProtectionState
-from flashscalper.trading.risk import TradingState
+from flashscalper.trading.risk import Halt, TradingState
 from flashscalper.trading.saved import read_back
 
 if TYPE_CHECKING:
@@ -92,8 +92,10 @@ class Laws:
     # ---- lives ----
 
     def begin_life(self) -> None:
-        """A new process: its connections and requests are numbered anew."""
+        """A new process: its connections and requests are numbered anew. A kill outlives the process."""
         self._requests.clear()
+        if self.killed:
+            assert self._world.engine._floor.risk.holds(Halt.KILLED), "the kill did not outlive the process"
 
     def end_life(self) -> None:
         """What was durable stays durable; protection that the dead process had in mind is nobody's."""

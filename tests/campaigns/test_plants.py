@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.campaigns.plants import PLANTS, SEEDS, Plant
+from tests.campaigns.plants import PLANTS, SEEDS, Loader, Plant, Swap
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -31,10 +31,18 @@ def test_a_plant_still_applies(plant: Plant) -> None:
         compile(source, module, "exec")
 
 
+def test_a_plant_whose_text_is_gone_fails() -> None:
+    module = "flashscalper.trading.fold"
+    loader = Loader(module, str((ROOT / "src" / Path(*module.split("."))).with_suffix(".py")))
+    loader.swaps = (Swap(module, "a sentence that nobody wrote", ""),)
+    with pytest.raises(LookupError, match="no longer applies"):
+        loader.get_code(module)
+
+
 @pytest.mark.verify
 @pytest.mark.parametrize("plant", PLANTS, ids=lambda plant: plant.name.replace(" ", "-"))
 def test_the_storm_notices_a_planted_mistake(plant: Plant) -> None:
-    command = [sys.executable, "-m", "tests.campaigns.plants", plant.name, "0", str(SEEDS)]
+    command = [sys.executable, "-m", "tests.campaigns.plants", plant.name, str(plant.first), str(SEEDS)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=1_100, check=False)
     assert done.returncode == 0, done.stdout[-600:] + done.stderr[-600:]
     assert "notices" in done.stdout

@@ -14,7 +14,7 @@ from flashscalper.model.events import Event, OperatorAction, OperatorAsked, Requ
 from flashscalper.model.instants import SECOND_US
 from flashscalper.model.klines import Kline, Trade
 from flashscalper.model.orders import OrderRole, OrderType, Side
-from flashscalper.model.records import KlineClosed, Note
+from flashscalper.model.records import KlineClosed, Note, TradingStateChanged
 from flashscalper.runtime.journal import Journal, Output, read_journal
 from flashscalper.runtime.latency import Durations
 from flashscalper.runtime.tape import Tape
@@ -59,6 +59,18 @@ def test_there_is_one_sync_for_each_batch_with_an_order_and_none_for_others(
             trader.incoming(price(number), START)
         trader.tell(OperatorAsked(OperatorAction.STOP, "enough"), START)
     assert syncs == [2, 4], "after the note and the order of each batch, and not after the stop"
+
+
+def test_a_kill_is_on_the_disk_although_no_order_goes_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Halting(TinyEngine):
+        def handle(self, event: Event, now: int) -> Sequence[Output]:
+            return [TradingStateChanged(before="active", after="halted", reasons=("killed: panic",), changed_at=now)]
+
+    syncs: list[int] = []
+    with Journal(tmp_path / "j", {}) as journal, Tape(tmp_path / "tape", {}) as tape:
+        monkeypatch.setattr(journal, "sync", lambda: syncs.append(len(journal)))
+        Trader(TinyClient(), Halting(START), journal, tape).tell(OperatorAsked(OperatorAction.KILL, "panic"), START)
+    assert syncs[0] == 1
 
 
 needs_dev_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")

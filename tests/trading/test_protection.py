@@ -175,6 +175,17 @@ def test_while_a_closing_order_may_be_lost_a_stop_covers_the_position() -> None:
     assert (cover.role, cover.size, cover.reduce_only) == (OrderRole.STOP, stop.size, True)
 
 
+def test_a_closing_order_whose_fill_follows_its_end_gets_no_stop_beside_it_but_one_whose_fill_is_missing_does() -> None:
+    stage = Stage()
+    stop = one(PlaceOrder, stage.fill_whole(stage.enter(), 100.01))
+    leaving = one(PlaceOrder, stage.answer(stop, Verdict.REJECTED, "VALIDATION_ERROR"))
+    stage.answer(leaving)
+    none(PlaceOrder, stage.show(leaving, OrderStatus.CLOSED, filled=leaving.size) + stage.wait(0.9))
+    cover = one(PlaceOrder, stage.wait(0.2))
+    assert (cover.role, cover.size) == (OrderRole.STOP, leaving.size)
+    assert one(CancelOrder, stage.fill(leaving, price=100.0)).client_id == cover.client_id
+
+
 def test_when_stop_and_exit_are_both_lost_a_stop_covers_as_soon_as_the_first_cannot_arrive_any_more() -> None:
     stage = Stage()
     stop = one(PlaceOrder, stage.fill_whole(stage.enter(), 100.01))

@@ -25,7 +25,7 @@ from flashscalper.model.events import (
     Verdict,
 )
 from flashscalper.model.orders import OrderRole
-from flashscalper.model.records import KlineClosed, Record
+from flashscalper.model.records import KlineClosed, Record, TradingStateChanged
 from flashscalper.runtime.journal import Journal, Output, holds_order
 from flashscalper.runtime.latency import Durations
 from flashscalper.runtime.tape import Tape
@@ -161,7 +161,7 @@ class Trader:
             return False
         try:
             self._journal.append(now, [output for output in outputs if not isinstance(output, KlineClosed)])
-            if holds_order(outputs):
+            if holds_order(outputs) or _is_halting(outputs):
                 self._journal.sync()
         except JournalError as error:
             self.journal_lost = str(error)
@@ -192,6 +192,11 @@ def adds_risk(output: Output) -> bool:
     if isinstance(output, PlaceOrder):
         return not output.reduce_only
     return isinstance(output, ModifyOrder) and output.role is OrderRole.ENTRY
+
+
+def _is_halting(outputs: Sequence[Output]) -> bool:
+    """Whether it latches a halt (a kill): a power cut must not undo what a person asked for."""
+    return any(type(output) is TradingStateChanged and output.after == "halted" for output in outputs)
 
 
 def _leaves_first(outputs: Sequence[Output]) -> bool:

@@ -21,7 +21,7 @@ from flashscalper.model.instants import SECOND_US
 from flashscalper.model.orders import OrderRole, OrderType, Side
 from flashscalper.model.records import ProtectionChanged
 from flashscalper.trading.desk import Desk
-from flashscalper.trading.orders import CONFIRMED, OrderState, TrackedOrder, in_doubt
+from flashscalper.trading.orders import CONFIRMED, OrderState, TrackedOrder
 from flashscalper.trading.settings import ProtectionSettings
 
 
@@ -69,6 +69,8 @@ BUSY_CODES: Final = frozenset(
     {"SYSTEM_STATUS_POST_ONLY", "SYSTEM_STATUS_CANCEL_ONLY", "SERVICE_UNAVAILABLE", "RATE_LIMITED", "SYSTEM_STATUS"}
 )
 """Refusals that speak of the exchange's state, not of our order: the same stop is sent again when it may be."""
+FILLS_FOLLOW_US: Final = SECOND_US
+"""How long after an order's end its fills may take before they count as missing."""
 BENIGN_CANCELS: Final = frozenset(
     {"REDUCE_ONLY_WOULD_INCREASE", "CANCEL_ON_DISCONNECT", "SYSTEM_STATUS", "TPSL_PAIR_TRIGGERED"}
 )
@@ -114,10 +116,16 @@ class Protection:
         """Whether the whole position is being closed."""
         return self.wish is not None and self.wish.size is None
 
-    @property
-    def _exit_in_doubt(self) -> bool:
-        """Whether the closing order may be lost: it is not sent again, so a stop must cover the time until that is known."""
-        return self.closing and self.wish is not None and self.wish.order is not None and in_doubt((self.wish.order,))
+    def _exit_in_doubt(self, now: int) -> bool:
+        """Whether the closing order may be lost, or its fills do not come although it ended: it is not sent again, so a stop
+        must cover the time until that is known. Fills mostly come a moment after the order's end."""
+        order = self.wish.order if self.wish is not None and self.closing else None
+        if order is None or order.state is OrderState.UNKNOWN:
+            return order is not None
+        if order.owed > ZERO and now < order.owed_since + FILLS_FOLLOW_US:
+            self._wake(order.owed_since + FILLS_FOLLOW_US)
+            return False
+        return order.owed > ZERO
 
     def want_exit(self, reason: str, size: Decimal | None = None) -> None:
         """Close `size` (None: everything). The first reason for leaving whole stays; a partial exit gives way to it."""
@@ -145,7 +153,7 @@ class Protection:
             self._follow_stop(seen, active, now)
             if self.wish is not None:
                 self._close(self.wish, seen, now)
-            if self._exit_in_doubt and not self._waits:
+            if self._exit_in_doubt(now) and not self._waits:
                 self._guard_doubt(seen, active, now)
             elif not self.closing and not self._waits:
                 self._keep_stop(seen, active, now)
