@@ -11,7 +11,7 @@ import pytest
 from flashscalper import ParadexWebSocketClient
 from flashscalper.market.book import OrderBook
 from flashscalper.model.errors import AuthError, ConfigError, ExchangeError, FlashScalperError, TransportError
-from flashscalper.model.events import BalanceUpdate, BestQuote, BookChange, Event, FillReported, OrderUpdate, PositionUpdate
+from flashscalper.model.events import BalanceUpdate, BestQuote, BookChange, FillReported, OrderUpdate, PositionUpdate
 from flashscalper.model.klines import Trade
 from flashscalper.runtime.credentials import Credentials
 from tests.promises.box import Served, in_box, until
@@ -198,7 +198,7 @@ def test_graceful_disconnection() -> None:
         reconnected, trades = listen(client, "reconnected"), listen(client, "trade")
         opened = len(box.interposer.sockets)
         assert opened == 2
-        ended: list[Event] = []
+        ended: list[object] = []
 
         async def read() -> None:
             ended.extend([event async for event in client])

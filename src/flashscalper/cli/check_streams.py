@@ -12,7 +12,7 @@ from flashscalper.cli.check_steps import Bench
 from flashscalper.cli.findings import Finding, Outcome
 from flashscalper.exchanges.paradex import requests, responses, wire
 from flashscalper.model.errors import FlashScalperError, TransportError
-from flashscalper.model.events import BestQuote, Event, ExchangeStatus
+from flashscalper.model.events import BestQuote, ExchangeStatus
 from flashscalper.model.instants import SECOND_US
 from flashscalper.model.klines import Trade
 from flashscalper.runtime.ws_client import ParadexWebSocketClient
@@ -73,7 +73,7 @@ async def trades(bench: Bench) -> Finding:
     return Finding(step="trades", outcome=Outcome.OK, detail=detail, facts=facts)
 
 
-def _symbols(event: Event) -> list[str]:
+def _symbols(event: object) -> list[str]:
     return [event.symbol] if isinstance(event, Trade) else []
 
 
