@@ -346,7 +346,8 @@ SCENARIOS: Final = (
         acts=((4.32, deafens),), seconds=24.0,
     ),
     Scenario(
-        name="somebody clicks the stop away", shows=("exit:stop_lost",), acts=((7.0, takes_stop_away),),
+        name="somebody clicks the stop away", shows=("exit:stop_lost", "because:canceled_by_others"),
+        acts=((7.0, takes_stop_away),),
     ),
     Scenario(
         name="a stop that cannot be changed in place is replaced", shows=("CancelOrder",), course=_RISES,
