@@ -171,6 +171,8 @@ def test_a_header_that_is_cut_or_damaged_is_said() -> None:
     for cut in range(14, len(head)):
         with pytest.raises(JournalError, match="j: its header is damaged"):
             decode_header(head[:cut], JOURNAL_MAGIC, "j")
+    with pytest.raises(JournalError, match="j: its header is damaged"):
+        decode_header(head[:-1] + bytes([head[-1] ^ 1]), JOURNAL_MAGIC, "j")
     with pytest.raises(JournalError, match="not a file of this kind"):
         decode_header(b"FSTP" + head[4:], JOURNAL_MAGIC, "j")
 

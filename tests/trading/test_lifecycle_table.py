@@ -160,6 +160,19 @@ def test_of_settled_orders_a_tenth_is_forgotten_when_there_are_too_many() -> Non
     assert orders.get("", "x2") is orders.get("fs-1-2") is not None
 
 
+def test_what_is_owed_is_owed_since_it_was_shown_not_since_an_earlier_debt() -> None:
+    orders, order = Orders(), adopted(working("1"), 1)
+    orders.add(order)
+    orders.show(order, working("0.7"), 10)
+    assert (order.owed, order.owed_since) == (Decimal("0.3"), 10)
+    orders.show(order, working("0.6"), 15)
+    assert order.owed_since == 10
+    orders.fill(order, Decimal("0.4"), 20, "k")
+    assert (order.owed, order.owed_since) == (0, 0)
+    orders.show(order, working("0.5"), 30)
+    assert (order.owed, order.owed_since) == (Decimal("0.1"), 30)
+
+
 def working(remaining: str, *, status: OrderStatus = OrderStatus.OPEN, cancel_reason: str = "") -> Order:
     return Order(
         symbol="ETHUSDT", client_id="fs-1-1", order_id="x1", side=Side.BUY, type=OrderType.LIMIT, size=Decimal(1),
