@@ -132,7 +132,7 @@ def test_a_new_journal_and_its_name_are_on_the_disk_before_it_is_used(
 
 def test_a_folder_that_cannot_be_made_is_a_journal_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    with pytest.raises(JournalError, match="File exists|Not a directory"):
+    with pytest.raises(JournalError, match=r"File exists|Not a directory"):
         Journal(tmp_path / "file" / "j", {})
     for reader in (read_journal, journal_hash, journal_metadata):
         with pytest.raises(JournalError, match="No such file"):
