@@ -365,3 +365,29 @@ def test_maker_fills_come_from_the_flow(bench: Bench) -> None:
     bench.flow("BTCUSDT", Side.SELL, None, Decimal("0.2"))
     fill = bench.get("/fills", token, market="BTC-USD-PERP").json["results"][0]
     assert (fill["liquidity"], fill["size"], fill["remaining_size"]) == ("MAKER", "0.2", "0.1")
+
+
+@pytest.mark.parametrize("kind", ["pnl", "value", "volume", "fee_savings"])
+def test_a_curve_of_the_account_has_one_point_for_a_day_with_fills(bench: Bench, kind: str) -> None:
+    signer, token = bench.trader()
+    for side in ("BUY", "SELL"):
+        bench.place(signer, token, side=side, type="MARKET", price=None, size="0.02")
+        bench.pass_time(1_000_000)
+    fills = bench.exchange.fills(signer.account)
+    expected = {
+        "pnl": sum(fill.realized_pnl + fill.funding - fill.fee for fill in fills),
+        "value": bench.exchange.account_summary(signer.account).account_value,
+        "volume": sum(fill.price * fill.size for fill in fills),
+        "fee_savings": 0,
+    }
+    curve = bench.get("/account/history", token, type=kind).json
+    assert curve["data"] == [float(expected[kind])]
+    assert len(curve["timestamps"]) == 1
+    assert expected["pnl"] < 0 < expected["volume"]
+
+
+def test_an_unknown_curve_is_refused_by_name(bench: Bench) -> None:
+    _, token = bench.trader()
+    answer = bench.get("/account/history", token, type="sharpe")
+    assert refusal(answer) == (400, "VALIDATION_ERROR")
+    assert "pnl, value, volume, fee_savings" in answer.json["message"]
