@@ -19,6 +19,7 @@ from flashscalper.strategies.base import Judgement, Signal
 
 Said = TypeVar("Said", Signal, Judgement)
 Kind = TypeVar("Kind")
+_PLAIN: Final = (float, int)
 _MOST: Final = 1e15
 """No price is higher; Decimals of 28 digits can still count its ticks."""
 _PRICE: Final = (5e-324, _MOST, "a price above 0 and at most 1e15, or None")
@@ -63,18 +64,20 @@ def _checked_words(said: Said, field: str) -> Said:
     confidence = _number(f"{field}.confidence", said.confidence, 0.0, 100.0, "a number from 0 to 100")
     reasons = _all(str, f"{field}.reasons", said.reasons, "a tuple of sentences")
     gates = _all(Gate, f"{field}.gates", said.gates, "a tuple of Gates")
-    inputs = tuple(
-        (str(name), _number(f"{field}.inputs.{name}", value, -inf, inf, "a finite number")) for name, value in said.inputs
-    )
+    inputs = said.inputs
+    if not all(type(value) in _PLAIN and isfinite(value) for _, value in inputs):
+        inputs = tuple(
+            (str(name), _number(f"{field}.inputs.{name}", value, -inf, inf, "a finite number")) for name, value in inputs
+        )
     return msgspec.structs.replace(said, score=score, confidence=confidence, reasons=reasons, gates=gates, inputs=inputs)
 
 
 def _all(kind: type[Kind], field: str, things: Iterable[object], accepted: str) -> tuple[Kind, ...]:
     """All of them as a tuple; a word by itself is no tuple of words."""
-    found = (things,) if isinstance(things, str) else tuple(things)
-    if isinstance(things, str) or not all(isinstance(thing, kind) for thing in found):
+    found = () if isinstance(things, str) else tuple(thing for thing in things if isinstance(thing, kind))
+    if isinstance(things, str) or len(found) != len(tuple(things)):
         raise ConfigError(field, things, accepted)
-    return tuple(thing for thing in found if isinstance(thing, kind))
+    return found
 
 
 def _number(field: str, value: object, low: float, high: float, accepted: str) -> float:
