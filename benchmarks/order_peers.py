@@ -4,7 +4,7 @@ Ours is the whole trading process of `flashscalper.cli.bench_ticks` (client, eng
 frames come over a real WebSocket and its orders leave on it. The peers' programs read trades with their library's reader,
 keep klines of the same 8 timeframes and a few averages in plain Python, and when a kline of a second closes they place a
 limit order as the library does it: signed, over HTTP on a connection that stays open. They have no risk gate and no journal.
-Frames come at 500 a second. A server in a process of its own takes the time, so both ways through loopback are in it.
+Frames come at 1000 a second. A server in a process of its own takes the time, so both ways through loopback are in it.
 
 Run: python -m benchmarks.order_peers [--orders N] [--rounds N] [--json] --sdk-python PATH
 """
@@ -31,7 +31,7 @@ from benchmarks.turns import Worker, say, start_server
 from benchmarks.websocket_throughput import MARKET, UNIFIED, Naive, our_loop
 
 TITLE = "Tick to order seen from outside: frame sent by a server to order received by it, full program"
-RATE = 500.0
+RATE = 1000.0
 FRAMES_A_KLINE = 15
 LENGTHS_S = {"1s": 1, "5s": 5, "15s": 15, "1m": 60, "5m": 300, "15m": 900, "1h": 3600, "4h": 14400}
 STARTED_MS = 1_767_225_610_000

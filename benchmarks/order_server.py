@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from contextlib import suppress
 
 import picows
 
@@ -67,7 +68,12 @@ async def control(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 
 
 async def http(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Enough HTTP for an order over a connection that stays open."""
+    """Enough HTTP for an order over a connection that stays open, until the other end is gone."""
+    with suppress(ConnectionError, asyncio.IncompleteReadError):
+        await _answer(reader, writer)
+
+
+async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     body = json.dumps(ORDER).encode()
     while line := await reader.readline():
         size = 0

@@ -44,12 +44,12 @@ SCRIPTS = (
     Script("indicators", ("--rounds", "7")),
     Script("tick_to_order", ("--orders", "120", "--rate", "1000"), seconds=330),
     Script("tick_to_exit", ("--orders", "80", "--rate", "1000"), seconds=240),
-    Script("order_peers", ("--orders", "60"), sdk=True, seconds=240),
+    Script("order_peers", ("--orders", "40"), sdk=True, seconds=300),
     Script("start", ("--rounds", "5"), seconds=90),
-    Script("memory", seconds=60),
+    Script("memory", seconds=150),
     Script("hundred_markets", ("--seconds", "60"), seconds=180),
-    Script("growth", seconds=120),
-    Script("instructions", seconds=240),
+    Script("growth", seconds=180),
+    Script("instructions", seconds=300),
 )
 
 

@@ -58,11 +58,12 @@ class SocketRun(TickRun):
         self._sent = 0
         self._back = self._loop.create_future()
         self._control.sendall((b"b" if frame.binary else b"t") + len(frame.data).to_bytes(4, "big") + frame.data)
+        known = len(self.samples)
         self._loop.run_until_complete(self._back)
         if self._sent:
-            taken = int(self._answers.readline())
-            if self._was_tick():
-                self.round_trip_ns.append(taken)
+            taken_ns = int(self._answers.readline())
+            if len(self.samples) > known:  # signed at this tick; an exit that was signed ahead is another matter
+                self.round_trip_ns.append(taken_ns)
 
     def _arrived(self, message: Incoming) -> None:
         if type(message) is Frame:
