@@ -96,6 +96,8 @@ def _section(one: Ran) -> Iterator[str]:
 
 def _table(answer: Mapping[str, Any]) -> Iterator[str]:
     """Subjects as lines and their numbers as columns; else every number with its path."""
+    if "chart" in answer:
+        yield from (f"![{answer.get('title', '')}]({answer['chart']})", "")
     rows = answer.get("rows")
     if rows:
         columns = [key for key in rows[0] if key not in {"name", "versions", "python"}]
@@ -106,8 +108,6 @@ def _table(answer: Mapping[str, Any]) -> Iterator[str]:
             yield f"| {row['name']} | {numbers} | {_versions(row)} |"
         yield ""
         return
-    if "chart" in answer:
-        yield from (f"![{answer.get('title', '')}]({answer['chart']})", "")
     numbers = list(
         _flat("", {key: part for key, part in answer.items() if key not in {"title", "about", "chart", "missing"}})
     )
