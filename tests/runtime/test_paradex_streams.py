@@ -14,7 +14,7 @@ from flashscalper.runtime.credentials import Credentials
 from flashscalper.runtime.rest_client import ParadexRestClient
 from tests.promises.box import Served, in_box, until
 
-SPEED = 5.0
+SPEED = 2.0
 SOME = Decimal("0.1")
 CENT_OF_A_MILLION = Decimal("1e-8")
 """SBE has eight decimals."""
@@ -32,7 +32,7 @@ async def round_trip(box: Served, rest: ParadexRestClient) -> None:
     """A position that lives long enough to pay funding."""
     await rest.place_market_order("ETHUSDT", "BUY", SOME)
     opened_at = box.clock.now()
-    await until(lambda: box.clock.now() > opened_at + 3_000_000)
+    await until(lambda: box.clock.now() > opened_at + 2_000_000)
     await rest.place_market_order("ETHUSDT", "SELL", SOME, reduce_only=True)
 
 

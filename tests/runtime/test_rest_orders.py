@@ -18,7 +18,7 @@ from flashscalper.runtime.scripted import CancelOutcome, OrderRequest
 from flashscalper.simulator.base import HttpAnswer, HttpArrived
 from tests.promises.box import Served, in_box
 
-SPEED = 5.0
+SPEED = 1.0
 SOME = Decimal("0.1")
 FAR_BELOW, FAR_ABOVE = Decimal(1000), Decimal(9000)
 
@@ -146,7 +146,7 @@ def test_a_batch_without_an_answer_is_unknown_order_by_order_and_never_sent_agai
             assert box.interposer.paths().count("POST /v1/orders/batch") == 1
             assert await client.order_exists("ETHUSDT", client_id="b"), "it was executed: asking finds it"
 
-    in_box(script, speed=SPEED)
+    in_box(script, speed=5.0)  # two deadlines pass
 
 
 def test_a_twap_order_trades_its_slices_and_can_be_stopped() -> None:

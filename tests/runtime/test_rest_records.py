@@ -14,7 +14,7 @@ from flashscalper.model.orders import OrderStatus
 from flashscalper.runtime.rest_client import ParadexRestClient
 from tests.promises.box import Served, in_box, until
 
-SPEED = 5.0
+SPEED = 2.0
 SOME = Decimal("0.1")
 
 
@@ -106,7 +106,7 @@ def test_funding_payments_and_order_history_are_those_of_the_round_trip() -> Non
     async def script(box: Served) -> None:
         async with box.rest() as client:
             await client.place_market_order("ETHUSDT", "BUY", SOME)
-            await asyncio.sleep(3.0 / SPEED)
+            await asyncio.sleep(2.5 / SPEED)
             await client.place_market_order("ETHUSDT", "SELL", SOME, reduce_only=True)
             fills = await client.get_fills("ETHUSDT")
             payments = [payment async for payment in client.iter_funding_payments("ETHUSDT")]

@@ -15,7 +15,7 @@ from flashscalper.runtime.credentials import Credentials
 from flashscalper.runtime.scripted import CancelOutcome, OrderRequest
 from tests.promises.box import Served, in_box, until
 
-SPEED = 5.0
+SPEED = 1.0
 SOME = Decimal("0.1")
 
 
