@@ -164,11 +164,6 @@ PLANTS: Final = (
         first=50,
     ),
     plant(
-        "a read that failed means flat",
-        ("exchanges.paradex.reconcile", 'asked_at, str(error) or "read failed")', 'asked_at, "")'),
-        first=12,
-    ),
-    plant(
         "trades of a gap are not read",
         (
             "exchanges.paradex.trade_gaps",
