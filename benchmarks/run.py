@@ -12,9 +12,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -62,12 +65,19 @@ def run(script: Script, options: argparse.Namespace) -> Ran:
         command += [part for path in other_pythons() for part in ("--also-python", str(path))]
     steal, began = Steal(), time.monotonic()
     answers: list[dict[str, Any]] = []
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
     try:
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=script.seconds, check=False)
-        answers = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-        error = "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["it ended without a word"])[-1]
+        output, errors = process.communicate(timeout=script.seconds)
+        answers = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
+        error = "" if process.returncode == 0 else (errors.strip().splitlines() or ["it ended without a word"])[-1]
     except subprocess.TimeoutExpired:
         error = f"not done within {script.seconds:g} s"
+    finally:
+        with suppress(ProcessLookupError):  # whatever it started and left behind
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
     told = ["benchmarks." + script.name, *script.arguments]
     return Ran(script.name, "python -m " + " ".join(told), answers, error, time.monotonic() - began, steal.share())
 
