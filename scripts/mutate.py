@@ -65,7 +65,11 @@ TARGETS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
         ),
     ),
     "verdicts": (
-        "exchanges/paradex/verdicts.py", ("exchanges/paradex/test_verdicts.py", "exchanges/paradex/test_orders.py"),
+        "exchanges/paradex/verdicts.py",
+        (
+            "exchanges/paradex/test_verdicts_words.py", "exchanges/paradex/test_verdicts.py",
+            "exchanges/paradex/test_orders.py",
+        ),
     ),
 }  # fmt: skip
 """Module below src/flashscalper and the tests that must notice, quickest first."""
@@ -80,7 +84,8 @@ _SUMS: Final[dict[type[ast.operator], type[ast.operator]]] = {
     ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd,
 }  # fmt: skip
 _WORD: Final = re.compile(r"[A-Za-z][A-Za-z_./]*")
-_CELLS: Final = re.compile(r"\s*[a-z]+(\s+[a-z]+){4,}")
+_STATE: Final = "(sent|unknown|accepted|untriggered|open|filled|canceled|refused|rejected|unsent|dead)"
+_CELLS: Final = re.compile(rf"\s*{_STATE}(\s+{_STATE}){{4,}}")
 """A row of the lifecycle's table: each of its words is a mutant of its own."""
 
 
