@@ -313,3 +313,17 @@ def test_after_a_losing_round_trip_the_market_cools_down() -> None:
     stage.wait(30.0)
     stage.price(100.0)
     assert stage.enter().size > ZERO
+
+
+def test_after_a_winning_round_trip_only_the_cooldown_of_every_trip_holds() -> None:
+    limits = msgspec.structs.replace(SETTINGS.risk, symbol_loss_cooldown_s=60.0, symbol_cooldown_s=10.0)
+    stage = Stage(msgspec.structs.replace(SETTINGS, risk=limits))
+    _, stop = stage.long()
+    stage.fill(stop, price=101.0)
+    stage.show(stop, OrderStatus.CLOSED, filled=stop.size)
+    stage.told[ETH].next.append(signal())
+    judged = every(SignalJudged, stage.kline())
+    assert "cooling" in "; ".join(gate.seen for gate in judged[-1].gates)
+    stage.wait(10.0)
+    stage.price(100.0)
+    assert stage.enter().size > ZERO
