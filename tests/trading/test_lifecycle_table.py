@@ -168,7 +168,7 @@ def test_what_is_owed_is_owed_since_it_was_shown_not_since_an_earlier_debt() -> 
     orders.show(order, working("0.6"), 15)
     assert order.owed_since == 10
     orders.fill(order, Decimal("0.4"), 20, "k")
-    assert (order.owed, order.owed_since) == (0, 0)
+    assert (order.owed, order.owed_since) == (Decimal(0), 0)
     orders.show(order, working("0.5"), 30)
     assert (order.owed, order.owed_since) == (Decimal("0.1"), 30)
 
