@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import msgspec
+import pytest
+
 from flashscalper.model.commands import CancelOrder, PlaceOrder
 from flashscalper.model.klines import Trade
 from flashscalper.model.orders import OrderRole, OrderStatus, OrderType, Side, TimeInForce
 from flashscalper.model.records import FillBooked, ProtectionChanged, RoundTripClosed, SignalJudged
-from tests.trading.stage import ETH, D, Stage, every, none, one, signal
+from flashscalper.strategies.exit_policy import Trailing, percent
+from tests.trading.stage import ETH, SETTINGS, D, Stage, every, none, one, signal
 
 
 def test_a_signal_becomes_entry_stop_exit_and_flat_again() -> None:
@@ -52,6 +56,26 @@ def test_no_entry_before_the_account_was_read() -> None:
     outputs = stage.wait(3.0)
     none(PlaceOrder, outputs)
     assert one(SignalJudged, outputs).denied_by == "trading_state"
+
+
+@pytest.mark.parametrize(("late_s", "leaves"), [(0.0, True), (1.5, False)])
+def test_a_print_below_the_bid_that_is_newer_than_the_quote_counts_while_it_is_new(late_s: float, leaves: bool) -> None:
+    trailing = Trailing(activation=percent(0.2), distance=percent(0.1))
+    stage = Stage(msgspec.structs.replace(SETTINGS, exits=msgspec.structs.replace(SETTINGS.exits, trailing=trailing)))
+    stage.long()
+    none(PlaceOrder, stage.price(100.5))
+    stage.trade_id += 1
+    outputs = stage.tell(Trade(ETH, stage.trade_id, Side.SELL, 100.2, 1.0, stage.now), after_s=late_s)
+    assert [order.reason for order in every(PlaceOrder, outputs)] == (["trailing"] if leaves else [])
+
+
+def test_a_print_from_before_the_quote_counts_for_nothing() -> None:
+    trailing = Trailing(activation=percent(0.2), distance=percent(0.1))
+    stage = Stage(msgspec.structs.replace(SETTINGS, exits=msgspec.structs.replace(SETTINGS.exits, trailing=trailing)))
+    stage.long()
+    stage.price(100.5)
+    stage.trade_id += 1
+    none(PlaceOrder, stage.tell(Trade(ETH, stage.trade_id, Side.SELL, 100.2, 1.0, stage.now - 1)))
 
 
 def test_a_print_beside_the_book_closes_nothing() -> None:

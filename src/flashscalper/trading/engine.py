@@ -278,6 +278,8 @@ class Engine:
         state.take_trade(trade, now)
         if first:
             self._floor.touch(state.symbol)
+        if state.plan is not None and not state.lower < trade.price < state.upper:
+            self._judge_price(state, now, printed=state.newer_print(trade, now))
         if state.on_trade is not None:
             self._floor.shown(state.symbol, state.on_trade, trade, now)
 
@@ -302,14 +304,16 @@ class Engine:
             if self._floor.money_known:
                 self._floor.risk.on_equity(self._floor.equity(), now)
 
-    def _judge_price(self, state: MarketState, now: int) -> None:
+    def _judge_price(self, state: MarketState, now: int, printed: float | None = None) -> None:
+        """Ask the plan. `printed` is a trade newer than the quote: it says how far the book is gone, so the worse of both
+        counts. Never the better: nothing could be closed at it."""
         plan, quote, mark = state.plan, state.quote, state.mark
         assert plan is not None
         before, band = plan.stop_price, (state.lower, state.upper)
-        leaving = plan.on_price(
-            quote.bid if quote else None, quote.ask if quote else None, mark.mark if mark else None, now,
-            mark.funding_rate if mark else None,
-        )  # fmt: skip
+        bid, ask = (quote.bid, quote.ask) if quote else (None, None)
+        if printed is not None and bid is not None and ask is not None:
+            bid, ask = min(bid, printed), max(ask, printed)
+        leaving = plan.on_price(bid, ask, mark.mark if mark else None, now, mark.funding_rate if mark else None)
         if leaving is not None or plan.stop_price != before:
             self._leave(state, leaving)
         elif plan.edges() != band:

@@ -31,6 +31,8 @@ from flashscalper.trading.protection import Protection
 from flashscalper.trading.settings import TradingSettings
 
 STRATEGY: Final = "strategy_stopped"
+PRINT_COUNTS_US: Final = SECOND_US
+"""A trade older than this says nothing about the book of now."""
 FALLBACK_AWAY: Final = Decimal("0.001")
 """How far behind the mark an emergency stop goes."""
 
@@ -85,6 +87,11 @@ class MarketState:
         self.trade_at = now
         if self.builder is not None:
             self.builder.process_trade(trade)
+
+    def newer_print(self, trade: Trade, now: int) -> float | None:
+        """The price of a trade if it tells more than the quote: made after it, and just now (not read from a gap)."""
+        stands = self.quote is not None and trade.traded_at >= self.quote.quoted_at
+        return trade.price if stands and now - trade.traded_at <= PRINT_COUNTS_US else None
 
     def take_quote(self, quote: BestQuote, now: int) -> None:
         """A best quote; what stood until now is measured from time to time."""
