@@ -40,7 +40,7 @@ def test_a_key_and_a_token_together_are_refused_naming_both(key: str) -> None:
     with pytest.raises(ConfigError, match=f"{key} and PARADEX_BEARER_TOKEN") as refused:
         paradex_credentials({key: KEY, "PARADEX_BEARER_TOKEN": "a.b.c"})
     assert KEY not in str(refused.value)
-    with pytest.raises(ConfigError, match="PARADEX_SECRET_KEY.*PARADEX_BEARER_TOKEN"):
+    with pytest.raises(ConfigError, match=r"PARADEX_SECRET_KEY.*PARADEX_BEARER_TOKEN"):
         Credentials(secret_key=Secret(KEY), bearer_token=Secret("a.b.c"))
 
 
