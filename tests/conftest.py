@@ -52,6 +52,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Listen from DEBUG on."""
     logging.getLogger().addHandler(_Listener())
     logging.getLogger().setLevel(logging.DEBUG)
+    logging.getLogger("asyncio").setLevel(logging.INFO)  # "Using selector", thousands of times
 
 
 @pytest.hookimpl(wrapper=True)
