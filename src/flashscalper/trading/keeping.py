@@ -15,7 +15,15 @@ from flashscalper.trading.market_state import MarketState
 from flashscalper.trading.orders import LIVE, tracked
 from flashscalper.trading.positions import BookedFill
 from flashscalper.trading.reports import Reports
-from flashscalper.trading.saved import EXIT_PLAN, RISK_COUNTERS, STARTING_CASH, SavedPlan, SavedState, encode_note
+from flashscalper.trading.saved import (
+    EXIT_PLAN,
+    RISK_COUNTERS,
+    STARTING_CASH,
+    SavedPlan,
+    SavedState,
+    encode_note,
+    taken_over,
+)
 
 
 class Keeping:
@@ -62,11 +70,9 @@ class Keeping:
         floor.ledger.restore(known, saved.busted)
         floor.ledger.pay(saved.payments)
         floor.foreign.update({symbol: size for symbol, size in saved.foreign.items() if symbol in floor.markets})
-        for order in saved.orders:
+        for order in taken_over(saved, floor.started_at).orders:
             if order.symbol in floor.markets:
-                # An armed order may have left at any moment until now.
-                sent_at = floor.started_at if order.armed else order.sent_at
-                floor.orders.add(msgspec.structs.replace(order, sent_at=sent_at, armed=False))
+                floor.orders.add(msgspec.structs.replace(order))
         for symbol in floor.markets:
             reports.baseline_at[symbol] = saved.saved_at
         for symbol in floor.ledger.open_symbols():

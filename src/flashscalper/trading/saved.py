@@ -203,6 +203,14 @@ def read_back(entries: Iterable[tuple[int, object]], begin: SavedState | None = 
     return reading.saved() if seen else None
 
 
+def taken_over(saved: SavedState, at: int) -> SavedState:
+    """What a process that begins at `at` goes on from: what the one before had armed may have left until then, not later."""
+    orders = tuple(
+        msgspec.structs.replace(order, sent_at=at, armed=False) if order.armed else order for order in saved.orders
+    )
+    return msgspec.structs.replace(saved, orders=orders)
+
+
 def compacted(saved: SavedState, before: int) -> SavedState:
     """The same state without the fills of round trips that were over by `before`: what they came to goes into the cash that
     the run began with, so that years of trading do not make every start slower."""
