@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 _HOMES = {
-    "ExchangeFactory": "flashscalper.runtime.factory",
-    "ExchangeRestClient": "flashscalper.runtime.rest_client",
+    "ExchangeFactory": "flashscalper.runtime.clients.factory",
+    "ExchangeRestClient": "flashscalper.runtime.clients.rest_client",
     "KlineBuilder": "flashscalper.market.klines",
-    "ParadexRestClient": "flashscalper.runtime.rest_client",
-    "ParadexWebSocketClient": "flashscalper.runtime.ws_client",
+    "ParadexRestClient": "flashscalper.runtime.clients.rest_client",
+    "ParadexWebSocketClient": "flashscalper.runtime.clients.ws_client",
     "RunArtifacts": "flashscalper.runtime.artifacts",
     "SymbolMapper": "flashscalper.market.symbols",
 }
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from flashscalper.market.klines import KlineBuilder
     from flashscalper.market.symbols import SymbolMapper
     from flashscalper.runtime.artifacts import RunArtifacts
-    from flashscalper.runtime.factory import ExchangeFactory
-    from flashscalper.runtime.rest_client import ExchangeRestClient, ParadexRestClient
-    from flashscalper.runtime.ws_client import ParadexWebSocketClient
+    from flashscalper.runtime.clients.factory import ExchangeFactory
+    from flashscalper.runtime.clients.rest_client import ExchangeRestClient, ParadexRestClient
+    from flashscalper.runtime.clients.ws_client import ParadexWebSocketClient
 
 
 def __getattr__(name: str) -> object:

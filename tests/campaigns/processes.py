@@ -18,9 +18,9 @@ from typing import Any
 from flashscalper.exchanges.paradex.settings import Environment
 from flashscalper.model.errors import FlashScalperError
 from flashscalper.model.secrets import Secret
+from flashscalper.runtime.clients.rest_client import ParadexRestClient
 from flashscalper.runtime.control import Asked, ask
 from flashscalper.runtime.credentials import Credentials
-from flashscalper.runtime.rest_client import ParadexRestClient
 from flashscalper.runtime.session_lock import AccountFolder, known_accounts
 
 KEY = "0x5eed1234567"

@@ -30,9 +30,9 @@ from flashscalper.model.instants import SECOND_US
 from flashscalper.model.markets import Market
 from flashscalper.model.positions import PositionSide
 from flashscalper.model.secrets import Secret
-from flashscalper.runtime.box import CHAIN_ID, box_settings, open_box
 from flashscalper.runtime.clock import VirtualClock
 from flashscalper.runtime.collecting import rare_collections
+from flashscalper.runtime.hosting.box import CHAIN_ID, box_settings, open_box
 from flashscalper.runtime.journal import Journal, Output
 from flashscalper.runtime.lockstep import LockStep
 from flashscalper.runtime.logs import RunLog, banner_of

@@ -10,9 +10,9 @@ from random import Random
 from typing import Final, NamedTuple
 
 from flashscalper.runtime.clock import ScaledClock
+from flashscalper.runtime.hosting.pump import FeedPump
+from flashscalper.runtime.hosting.server import ServerShell
 from flashscalper.runtime.live import LiveDriver
-from flashscalper.runtime.pump import FeedPump
-from flashscalper.runtime.server import ServerShell
 from flashscalper.simulator.base import DropSocket, ExchangeServer, ServerIncoming, ServerOutgoing, SocketArrived, SocketLeft
 from tests.campaigns.soak import START, Bot, descriptors
 

@@ -35,7 +35,7 @@ from flashscalper.model.instants import SECOND_US
 from flashscalper.model.markets import Market
 from flashscalper.model.orders import OrderStatus, OrderType, Side
 from flashscalper.model.secrets import Secret
-from flashscalper.runtime.box import CHAIN_ID, box_settings, open_box
+from flashscalper.runtime.hosting.box import CHAIN_ID, box_settings, open_box
 from flashscalper.runtime.trader import Trader
 from flashscalper.runtime.wire import LatencyModel, ToServer
 from flashscalper.simulator.base import ServerTimerDue

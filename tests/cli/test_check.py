@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 import msgspec
 import pytest
 
-from flashscalper.cli.check import STEPS, CheckOptions, exit_code, run_steps
-from flashscalper.cli.check_orders import far_bid
-from flashscalper.cli.findings import Finding, Outcome, hint_for, shown
+from flashscalper.cli.checking.check import STEPS, CheckOptions, exit_code, run_steps
+from flashscalper.cli.checking.check_orders import far_bid
+from flashscalper.cli.checking.findings import Finding, Outcome, hint_for, shown
 from flashscalper.cli.main import app
 from flashscalper.cli.target import Target, find_target
 from flashscalper.exchanges.paradex.signing import TESTNET_CLASSES, account_address, new_private_key
@@ -24,8 +24,8 @@ from flashscalper.model.errors import ConfigError, DeadlineError, ExchangeError,
 from flashscalper.model.events import ExchangeStatus
 from flashscalper.model.secrets import Secret
 from flashscalper.runtime import sockets
+from flashscalper.runtime.clients.rest_client import scripted_settings
 from flashscalper.runtime.live import run_loop
-from flashscalper.runtime.rest_client import scripted_settings
 from flashscalper.simulator.base import ExchangeServer, FrameOut, HttpAnswer, HttpArrived, ServerIncoming, ServerOutgoing
 from flashscalper.simulator.markets import DEFAULT_MARKETS
 from tests.cli.simulator import running_simulator

@@ -17,7 +17,7 @@ from flashscalper.exchanges.paradex.signing import L1_CHAIN_IDS, TESTNET_CLASSES
 from flashscalper.exchanges.paradex.signing.keys import public_key_of
 from flashscalper.model.errors import AuthError, ConfigError, ExchangeError
 from flashscalper.model.secrets import Secret
-from flashscalper.runtime.factory import ExchangeFactory
+from flashscalper.runtime.clients.factory import ExchangeFactory
 from flashscalper.runtime.keystore import FileStore
 from flashscalper.runtime.live import run_loop
 from tests.cli.simulator import Simulator, running_simulator

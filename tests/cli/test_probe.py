@@ -14,19 +14,19 @@ from typing import Any
 import msgspec
 import pytest
 
-from flashscalper.cli import probes_position, probes_streams
-from flashscalper.cli.field_report import Answer, FieldReport, read_report, redacted, write_report
+from flashscalper.cli.checking import probes_position, probes_streams
+from flashscalper.cli.checking.field_report import Answer, FieldReport, read_report, redacted, write_report
+from flashscalper.cli.checking.probe import PROBES, run_probes
 from flashscalper.cli.main import app
-from flashscalper.cli.probe import PROBES, run_probes
 from flashscalper.cli.target import Target
 from flashscalper.exchanges.paradex.signing import new_private_key
 from flashscalper.exchanges.paradex.signing.keys import public_key_of
 from flashscalper.model.errors import ConfigError
-from flashscalper.runtime.box import box_settings, open_box
+from flashscalper.runtime.clients.rest_client import ParadexRestClient, scripted_settings
 from flashscalper.runtime.clock import WallClock
+from flashscalper.runtime.hosting.box import box_settings, open_box
+from flashscalper.runtime.hosting.server import ServerShell
 from flashscalper.runtime.live import run_loop
-from flashscalper.runtime.rest_client import ParadexRestClient, scripted_settings
-from flashscalper.runtime.server import ServerShell
 from flashscalper.simulator.feeds.synthetic import SyntheticFeed
 from flashscalper.simulator.markets import choose_markets
 from flashscalper.simulator.paradex_server.settings import ServerSettings
@@ -213,7 +213,7 @@ def test_the_command_writes_a_report_without_account_or_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     quick = tuple(each for each in PROBES if each.point in ("require_sbe", "late_request"))
-    monkeypatch.setattr("flashscalper.cli.probe.PROBES", quick)
+    monkeypatch.setattr("flashscalper.cli.checking.probe.PROBES", quick)
     monkeypatch.chdir(tmp_path)
     with running_simulator("--markets", "ETHUSDT", "--seed", str(SEED)) as simulator:
         monkeypatch.setenv("PARADEX_ENVIRONMENT", "simulator")

@@ -12,8 +12,8 @@ import pytest
 
 from flashscalper.cli.main import app
 from flashscalper.model.errors import ConfigError
-from flashscalper.runtime.hosted import HostedParadex
-from flashscalper.runtime.mirror import mirror_settings
+from flashscalper.runtime.hosting.hosted import HostedParadex
+from flashscalper.runtime.hosting.mirror import mirror_settings
 from tests.cli.run import flashscalper
 from tests.cli.test_sim import Running, running
 from tests.cli.test_sim_state import Bot, kill

@@ -20,10 +20,10 @@ from flashscalper.exchanges.paradex.signing.keys import public_key_of
 from flashscalper.model.errors import ConfigError, JournalError
 from flashscalper.model.orders import OrderType, Side
 from flashscalper.model.secrets import Secret
-from flashscalper.runtime.box import box_settings, open_box, open_front
 from flashscalper.runtime.clock import WallClock
-from flashscalper.runtime.server import ServerShell
-from flashscalper.runtime.state_store import FILE, StateStore
+from flashscalper.runtime.hosting.box import box_settings, open_box, open_front
+from flashscalper.runtime.hosting.server import ServerShell
+from flashscalper.runtime.hosting.state_store import FILE, StateStore
 from flashscalper.simulator.feeds.synthetic import SyntheticFeed
 from flashscalper.simulator.markets import choose_markets
 from tests.cli.run import flashscalper

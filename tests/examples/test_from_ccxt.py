@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from flashscalper.runtime.scripted import OrderRequest
+from flashscalper.runtime.clients.scripted import OrderRequest
 from tests.promises.box import Served, in_box
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "from-ccxt.md"

@@ -4,7 +4,7 @@ import pytest
 
 from flashscalper.exchanges.base import HttpRequest, HttpResponse, OpenSocket, SendFrame
 from flashscalper.runtime.control import Door
-from flashscalper.runtime.hosted import Trader
+from flashscalper.runtime.hosting.hosted import Trader
 
 CANARY = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiIweDEifQ.c2lnbmF0dXJl"
 HEADERS = (("Authorization", f"Bearer {CANARY}"), ("Accept", "application/json"))

@@ -24,8 +24,8 @@ from flashscalper.model.events import (
 from flashscalper.model.klines import Trade
 from flashscalper.model.markets import Rounding
 from flashscalper.model.orders import Order, OrderStatus, OrderType
+from flashscalper.runtime.clients.scripted import CancelOutcome, OrderRequest
 from flashscalper.runtime.live import run_loop
-from flashscalper.runtime.scripted import CancelOutcome, OrderRequest
 from tests.judges.stand import SkippingClock
 from tests.promises.box import Served, served, until
 

@@ -14,14 +14,14 @@ import msgspec
 
 from flashscalper.exchanges.paradex.signing import new_private_key
 from flashscalper.model.secrets import Secret
-from flashscalper.runtime.box import Box, box_settings, open_box
+from flashscalper.runtime.clients.rest_client import ParadexRestClient, scripted_settings
+from flashscalper.runtime.clients.ws_client import ParadexWebSocketClient
 from flashscalper.runtime.clock import Clock, ScaledClock, WallClock
 from flashscalper.runtime.credentials import Credentials
+from flashscalper.runtime.hosting.box import Box, box_settings, open_box
+from flashscalper.runtime.hosting.pump import FeedPump
+from flashscalper.runtime.hosting.server import ServerShell
 from flashscalper.runtime.live import run_loop
-from flashscalper.runtime.pump import FeedPump
-from flashscalper.runtime.rest_client import ParadexRestClient, scripted_settings
-from flashscalper.runtime.server import ServerShell
-from flashscalper.runtime.ws_client import ParadexWebSocketClient
 from flashscalper.simulator.base import (
     DropSocket,
     ExchangeServer,

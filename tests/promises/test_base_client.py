@@ -12,7 +12,7 @@ import pytest
 from flashscalper import ExchangeRestClient, ParadexRestClient
 from flashscalper.model.orders import Order
 from flashscalper.model.positions import ExchangePosition
-from flashscalper.runtime.scripted import ScriptedOrder
+from flashscalper.runtime.clients.scripted import ScriptedOrder
 
 OPERATIONS = {
     "get_balance", "get_price", "get_klines", "set_leverage", "get_positions", "get_position", "place_market_order",

@@ -21,8 +21,8 @@ from flashscalper.model.errors import (
 )
 from flashscalper.model.markets import Rounding
 from flashscalper.model.orders import OrderStatus, OrderType, Side, TimeInForce
+from flashscalper.runtime.clients.scripted import CancelOutcome, ScriptedOrder
 from flashscalper.runtime.credentials import Credentials
-from flashscalper.runtime.scripted import CancelOutcome, ScriptedOrder
 from flashscalper.simulator.base import HttpAnswer, HttpArrived
 from tests.promises.box import Served, in_box, refuse
 from tests.shared import shared_spec

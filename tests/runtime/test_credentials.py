@@ -7,8 +7,8 @@ import pytest
 from flashscalper.exchanges.paradex.signing import L1_CHAIN_IDS, TESTNET_CLASSES, derive_account
 from flashscalper.model.errors import ConfigError
 from flashscalper.model.secrets import Secret
+from flashscalper.runtime.clients.factory import ExchangeFactory
 from flashscalper.runtime.credentials import Credentials, forget_secrets, paradex_credentials
-from flashscalper.runtime.factory import ExchangeFactory
 from flashscalper.runtime.keystore import FileStore, StoredKey
 from flashscalper.simulator.base import HttpAnswer
 from tests.promises.box import Served, in_box

@@ -11,10 +11,10 @@ import pytest
 
 from flashscalper.exchanges.paradex.settings import ParadexSettings
 from flashscalper.model.errors import DeadlineError, TransportError
+from flashscalper.runtime.clients.rest_client import ParadexRestClient, scripted_settings
+from flashscalper.runtime.clients.scripted import CancelOutcome
+from flashscalper.runtime.clients.ws_client import ParadexWebSocketClient
 from flashscalper.runtime.live import run_loop
-from flashscalper.runtime.rest_client import ParadexRestClient, scripted_settings
-from flashscalper.runtime.scripted import CancelOutcome
-from flashscalper.runtime.ws_client import ParadexWebSocketClient
 from flashscalper.simulator.base import HttpArrived
 from tests.promises.box import Served, in_box
 

@@ -21,8 +21,8 @@ from flashscalper.model.klines import Kline
 from flashscalper.model.orders import OrderRole
 from flashscalper.model.positions import PositionSide
 from flashscalper.model.secrets import Secret
-from flashscalper.runtime.box import CHAIN_ID, box_settings, open_box
 from flashscalper.runtime.clock import VirtualClock
+from flashscalper.runtime.hosting.box import CHAIN_ID, box_settings, open_box
 from flashscalper.runtime.journal import Journal, Output
 from flashscalper.runtime.lockstep import LockStep
 from flashscalper.runtime.tape import Tape

@@ -19,7 +19,7 @@ from flashscalper.exchanges.paradex.signing import CurveSigner
 from flashscalper.model.errors import ConfigError, TransportError
 from flashscalper.model.orders import OrderType, Side
 from flashscalper.model.secrets import Secret
-from flashscalper.runtime.hosted import HostedParadex, Trader
+from flashscalper.runtime.hosting.hosted import HostedParadex, Trader
 
 
 class Bot:
@@ -170,7 +170,7 @@ def test_the_plugin_is_registered_and_costs_nothing_until_it_is_used(tmp_path: P
         "import sys\n"
         "def test_nothing_of_ours_is_loaded():\n"
         "    assert 'aiohttp' not in sys.modules\n"
-        "    assert 'flashscalper.runtime.hosted' not in sys.modules\n"
+        "    assert 'flashscalper.runtime.hosting.hosted' not in sys.modules\n"
         "def test_the_fixture_is_there(paradex_sim):\n"
         "    assert paradex_sim.ws_url.startswith('ws://127.0.0.1:')\n"
     )

@@ -14,9 +14,9 @@ from flashscalper.exchanges.base import HttpFailed, HttpRequest, HttpResponse, I
 from flashscalper.model.errors import ConfigError
 from flashscalper.runtime.addresses import check_url, is_loopback, path_and_query
 from flashscalper.runtime.clock import WallClock
+from flashscalper.runtime.hosting.server import ServerShell
 from flashscalper.runtime.http import HttpShell
 from flashscalper.runtime.live import run_loop
-from flashscalper.runtime.server import ServerShell
 from flashscalper.runtime.sockets import SocketShell, verifying
 from tests.runtime.authority import Authority
 from tests.runtime.tiny import TinyServer

@@ -19,10 +19,10 @@ from flashscalper.model.errors import ConfigError, JournalError
 from flashscalper.model.events import Event, OperatorAction, OperatorAsked, StreamChanged
 from flashscalper.model.klines import Trade
 from flashscalper.runtime.clock import ScaledClock, WallClock
+from flashscalper.runtime.hosting.pump import FeedPump
+from flashscalper.runtime.hosting.server import ServerShell
 from flashscalper.runtime.journal import Journal, Output, read_journal
 from flashscalper.runtime.live import LiveDriver, run_loop
-from flashscalper.runtime.pump import FeedPump
-from flashscalper.runtime.server import ServerShell
 from flashscalper.runtime.tape import Tape
 from flashscalper.runtime.trader import Trader
 from flashscalper.simulator.base import (

@@ -13,9 +13,9 @@ from flashscalper.model.events import Event, OperatorAction, OperatorAsked, Stre
 from flashscalper.model.instants import SECOND_US
 from flashscalper.model.klines import Trade
 from flashscalper.runtime.clock import VirtualClock
+from flashscalper.runtime.hosting.pump import FeedPump
 from flashscalper.runtime.journal import Journal, Output, journal_hash, read_journal
 from flashscalper.runtime.lockstep import LockStep
-from flashscalper.runtime.pump import FeedPump
 from flashscalper.runtime.tape import Tape, read_tape
 from flashscalper.runtime.trader import Trader
 from flashscalper.runtime.wire import LatencyModel

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from flashscalper.runtime.rest_client import ParadexRestClient
-from flashscalper.runtime.ws_client import ParadexWebSocketClient
+from flashscalper.runtime.clients.rest_client import ParadexRestClient
+from flashscalper.runtime.clients.ws_client import ParadexWebSocketClient
 from tests.shared import shared_spec
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "paradex-client.md"

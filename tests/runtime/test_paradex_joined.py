@@ -19,12 +19,12 @@ from flashscalper.model.klines import Trade
 from flashscalper.model.orders import OrderRole, OrderType, Side
 from flashscalper.model.records import Note
 from flashscalper.model.secrets import Secret
-from flashscalper.runtime.box import CHAIN_ID, Box, box_settings, open_box
 from flashscalper.runtime.clock import ScaledClock, VirtualClock
+from flashscalper.runtime.hosting.box import CHAIN_ID, Box, box_settings, open_box
+from flashscalper.runtime.hosting.server import ServerShell
 from flashscalper.runtime.journal import Journal, Output, journal_hash
 from flashscalper.runtime.live import LiveDriver, run_loop
 from flashscalper.runtime.lockstep import LockStep
-from flashscalper.runtime.server import ServerShell
 from flashscalper.runtime.tape import Tape, read_tape
 from flashscalper.runtime.trader import Trader
 from flashscalper.runtime.wire import LatencyModel

@@ -10,8 +10,8 @@ import pytest
 from flashscalper.exchanges.paradex.script_results import FundingPayment, FundingPoint, Pushed
 from flashscalper.model.errors import AuthError, ConfigError, ExchangeError
 from flashscalper.model.events import MarkPrice, OrderUpdate
+from flashscalper.runtime.clients.rest_client import ParadexRestClient
 from flashscalper.runtime.credentials import Credentials
-from flashscalper.runtime.rest_client import ParadexRestClient
 from tests.promises.box import Served, in_box, until
 
 SPEED = 2.0

@@ -12,12 +12,12 @@ from flashscalper.exchanges.paradex.signing import new_private_key
 from flashscalper.exchanges.paradex.signing.keys import public_key_of
 from flashscalper.model.errors import ConfigError
 from flashscalper.model.secrets import Secret
+from flashscalper.runtime.clients.paradex_keys import AccountKeys
+from flashscalper.runtime.clients.paradex_rest import ParadexRest
 from flashscalper.runtime.clock import WallClock
 from flashscalper.runtime.credentials import Credentials
-from flashscalper.runtime.hosted import HostedParadex
+from flashscalper.runtime.hosting.hosted import HostedParadex
 from flashscalper.runtime.live import run_loop
-from flashscalper.runtime.paradex_keys import AccountKeys
-from flashscalper.runtime.paradex_rest import ParadexRest
 from flashscalper.runtime.preflight import Readiness, look, market_pairs
 
 

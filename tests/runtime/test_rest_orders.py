@@ -12,9 +12,9 @@ import pytest
 from flashscalper.model.errors import ConfigError, ExchangeError
 from flashscalper.model.events import Verdict
 from flashscalper.model.orders import Order, OrderStatus, OrderType
+from flashscalper.runtime.clients.rest_client import ParadexRestClient
+from flashscalper.runtime.clients.scripted import CancelOutcome, OrderRequest
 from flashscalper.runtime.credentials import Credentials
-from flashscalper.runtime.rest_client import ParadexRestClient
-from flashscalper.runtime.scripted import CancelOutcome, OrderRequest
 from flashscalper.simulator.base import HttpAnswer, HttpArrived
 from tests.promises.box import Served, in_box
 

@@ -11,7 +11,7 @@ from flashscalper.exchanges.paradex.script_results import HISTORY_KINDS, Funding
 from flashscalper.model.errors import ConfigError
 from flashscalper.model.events import ExchangeStatus
 from flashscalper.model.orders import OrderStatus
-from flashscalper.runtime.rest_client import ParadexRestClient
+from flashscalper.runtime.clients.rest_client import ParadexRestClient
 from tests.promises.box import Served, in_box, until
 
 SPEED = 2.0

@@ -13,10 +13,10 @@ import pytest
 from flashscalper.exchanges.paradex.settings import ParadexSettings
 from flashscalper.model.errors import FlashScalperError, TransportError
 from flashscalper.model.secrets import Secret
+from flashscalper.runtime.clients.rest_client import ParadexRestClient, scripted_settings
+from flashscalper.runtime.clients.ws_client import ParadexWebSocketClient
 from flashscalper.runtime.credentials import Credentials
 from flashscalper.runtime.live import run_loop
-from flashscalper.runtime.rest_client import ParadexRestClient, scripted_settings
-from flashscalper.runtime.ws_client import ParadexWebSocketClient
 from tests.promises.box import Served, in_box
 from tests.runtime.authority import Authority
 

@@ -11,8 +11,8 @@ import pytest
 from flashscalper.model.errors import AuthError, ConfigError, ExchangeError, TransportError
 from flashscalper.model.events import OrderUpdate
 from flashscalper.model.orders import OrderStatus, OrderType
+from flashscalper.runtime.clients.scripted import CancelOutcome, OrderRequest
 from flashscalper.runtime.credentials import Credentials
-from flashscalper.runtime.scripted import CancelOutcome, OrderRequest
 from tests.promises.box import Served, in_box, until
 
 SPEED = 1.0

@@ -29,8 +29,8 @@ from flashscalper.exchanges.paradex.signing import BACKENDS, CurveSigner, backen
 from flashscalper.model.errors import ConfigError, FlashScalperError
 from flashscalper.model.orders import OrderType, Side
 from flashscalper.model.secrets import Secret
-from flashscalper.runtime.box import CHAIN_ID
 from flashscalper.runtime.collecting import rare_collections
+from flashscalper.runtime.hosting.box import CHAIN_ID
 from flashscalper.runtime.live import run_loop
 
 ROUND_TRIPS: Final = 20

@@ -15,13 +15,13 @@ from flashscalper.cli.settings import read_settings
 from flashscalper.cli.target import Target, find_target
 from flashscalper.model.commands import CancelOrder, PlaceOrder
 from flashscalper.model.errors import ConfigError, FlashScalperError, JournalError, TransportError
+from flashscalper.runtime.clients.rest_client import ParadexRestClient
 from flashscalper.runtime.clock import WallClock
 from flashscalper.runtime.control import Asked, ask
 from flashscalper.runtime.credentials import Credentials, check_acknowledged
 from flashscalper.runtime.journal import Journal
 from flashscalper.runtime.live import run_loop
 from flashscalper.runtime.recovery import recover
-from flashscalper.runtime.rest_client import ParadexRestClient
 from flashscalper.runtime.rest_kill import Killed, Write, kill_over_rest
 from flashscalper.runtime.session_lock import AccountFolder, SessionLock, holder_of, known_accounts, state_root
 from flashscalper.runtime.status import what_is_left

@@ -25,11 +25,11 @@ from flashscalper.model.instants import DAY_US, SECOND_US
 from flashscalper.model.markets import Market
 from flashscalper.model.positions import PositionSide
 from flashscalper.runtime.answers import JOURNAL, find_run
+from flashscalper.runtime.clients.ws_client import ParadexWebSocketClient
 from flashscalper.runtime.clock import WallClock
 from flashscalper.runtime.journal import journal_metadata, read_journal
 from flashscalper.runtime.live import run_loop
 from flashscalper.runtime.tape import read_tape
-from flashscalper.runtime.ws_client import ParadexWebSocketClient
 from flashscalper.simulator.exchange import Exchange
 from flashscalper.simulator.facts import Quote, QuoteTouched
 from flashscalper.simulator.feeds.base import Feed

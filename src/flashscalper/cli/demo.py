@@ -32,13 +32,13 @@ from flashscalper.model.events import FeeClass, OperatorAction, OperatorAsked
 from flashscalper.model.instants import SECOND_US, interval_us
 from flashscalper.model.secrets import Secret
 from flashscalper.runtime.artifacts import RunArtifacts
-from flashscalper.runtime.box import CHAIN_ID, Box, box_settings, open_box
 from flashscalper.runtime.clock import Clock, ScaledClock, VirtualClock
+from flashscalper.runtime.hosting.box import CHAIN_ID, Box, box_settings, open_box
+from flashscalper.runtime.hosting.server import ServerShell
 from flashscalper.runtime.journal import Journal
 from flashscalper.runtime.latency import Durations
 from flashscalper.runtime.live import LiveDriver
 from flashscalper.runtime.lockstep import LockStep
-from flashscalper.runtime.server import ServerShell
 from flashscalper.runtime.setup import RunSetup
 from flashscalper.runtime.strategy_files import StrategySource, find_strategy
 from flashscalper.runtime.tally import Tally

@@ -33,13 +33,13 @@ def check(
 
     Exit code 1 when a step failed. Example: flashscalper check --url http://127.0.0.1:8787
     """
-    from flashscalper.cli.check import CheckOptions
-    from flashscalper.cli.check import check as run_check
+    from flashscalper.cli.checking.check import CheckOptions
+    from flashscalper.cli.checking.check import check as run_check
     from flashscalper.cli.target import find_target
 
     target = find_target(url=url, environment=environment, retail=retail)
     if probe:
-        from flashscalper.cli.probe import probe as run_probe
+        from flashscalper.cli.checking.probe import probe as run_probe
 
         return run_probe(target, markets.split(",")[0].strip(), report, json=json)
     return run_check(target, CheckOptions.parse(target, markets=markets, seconds=seconds, order=order), json=json)

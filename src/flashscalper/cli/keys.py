@@ -24,11 +24,11 @@ from flashscalper.exchanges.paradex.signing.typed_data import parse_hex
 from flashscalper.model.amounts import plain
 from flashscalper.model.errors import AuthError, ConfigError, ExchangeError, FlashScalperError, TransportError
 from flashscalper.model.secrets import Secret
+from flashscalper.runtime.clients.paradex_keys import AccountKeys, check_networks, check_subkey, find_main_key
 from flashscalper.runtime.clock import WallClock
 from flashscalper.runtime.credentials import Credentials
 from flashscalper.runtime.keystore import Keystore, StoredKey, check_name, open_keystore
 from flashscalper.runtime.live import run_loop
-from flashscalper.runtime.paradex_keys import AccountKeys, check_networks, check_subkey, find_main_key
 
 RIGHTS: Final = "sign in, read, place and cancel orders; not withdraw, transfer or manage keys"
 _MAIN_KEY: Final = "Main private key (or the Ethereum key it comes from)"

@@ -27,7 +27,6 @@ from flashscalper.exchanges.paradex.settings import Environment, OrderEntry, Par
 from flashscalper.exchanges.paradex.signing import TESTNET_CLASSES, CurveSigner, account_address
 from flashscalper.model.errors import ConfigError
 from flashscalper.runtime.artifacts import RunArtifacts
-from flashscalper.runtime.box import CHAIN_ID
 from flashscalper.runtime.clock import WallClock
 from flashscalper.runtime.credentials import (
     ACCOUNT_VARIABLES,
@@ -42,9 +41,10 @@ from flashscalper.runtime.credentials import (
     paradex_credentials,
     value_of,
 )
+from flashscalper.runtime.hosting.box import CHAIN_ID
+from flashscalper.runtime.hosting.paper import MIRROR, PaperExchange, paper_key
 from flashscalper.runtime.live import run_loop
 from flashscalper.runtime.logs import RunLog, banner_of
-from flashscalper.runtime.paper import MIRROR, PaperExchange, paper_key
 from flashscalper.runtime.preflight import Readiness, look, market_pairs
 from flashscalper.runtime.recovery import recover
 from flashscalper.runtime.session import Session, SessionPlan

@@ -25,12 +25,12 @@ from flashscalper.model.amounts import ZERO
 from flashscalper.model.errors import ConfigError
 from flashscalper.model.secrets import Secret
 from flashscalper.runtime.addresses import is_loopback
-from flashscalper.runtime.box import CHAIN_ID, box_settings, open_box, open_front, prime
 from flashscalper.runtime.clock import WallClock
+from flashscalper.runtime.hosting.box import CHAIN_ID, box_settings, open_box, open_front, prime
+from flashscalper.runtime.hosting.mirror import LATENCY_MS, Mirror, mirror_settings
+from flashscalper.runtime.hosting.server import ServerShell
+from flashscalper.runtime.hosting.state_store import StateStore
 from flashscalper.runtime.live import run_loop
-from flashscalper.runtime.mirror import LATENCY_MS, Mirror, mirror_settings
-from flashscalper.runtime.server import ServerShell
-from flashscalper.runtime.state_store import StateStore
 from flashscalper.simulator.control import to_fault
 from flashscalper.simulator.fault_rules import Fault
 from flashscalper.simulator.feeds.base import Feed

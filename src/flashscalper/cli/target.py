@@ -17,6 +17,8 @@ from flashscalper.exchanges.paradex.settings import Environment, ParadexSettings
 from flashscalper.exchanges.paradex.signing import new_private_key
 from flashscalper.model.errors import ConfigError
 from flashscalper.runtime.addresses import is_loopback
+from flashscalper.runtime.clients.paradex_rest import ParadexRest
+from flashscalper.runtime.clients.rest_client import scripted_settings
 from flashscalper.runtime.clock import WallClock
 from flashscalper.runtime.credentials import (
     DATABASE_VARIABLE,
@@ -29,9 +31,7 @@ from flashscalper.runtime.credentials import (
     paradex_credentials,
     value_of,
 )
-from flashscalper.runtime.paradex_rest import ParadexRest
 from flashscalper.runtime.private_files import read_private
-from flashscalper.runtime.rest_client import scripted_settings
 
 DOTENV: Final = ".env"
 _SECRETS: Final = frozenset({*KEY_VARIABLES, *TOKEN_VARIABLES, DATABASE_VARIABLE})

@@ -13,7 +13,7 @@ from typing import Final
 from flashscalper.model.events import Event
 from flashscalper.model.instants import SECOND_US
 from flashscalper.runtime.clock import VirtualClock
-from flashscalper.runtime.pump import FeedPump
+from flashscalper.runtime.hosting.pump import FeedPump
 from flashscalper.runtime.trader import Trader
 from flashscalper.runtime.wire import LatencyModel, ToServer, Wire
 from flashscalper.simulator.base import ExchangeServer, ServerTimerDue

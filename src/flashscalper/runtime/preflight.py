@@ -17,9 +17,9 @@ from flashscalper.market.symbols import SymbolMapper
 from flashscalper.model.errors import ConfigError
 from flashscalper.model.markets import Market
 from flashscalper.model.positions import AccountSummary
+from flashscalper.runtime.clients.paradex_rest import KEY_VARIABLE, ParadexRest
 from flashscalper.runtime.clock import Clock
 from flashscalper.runtime.credentials import Credentials
-from flashscalper.runtime.paradex_rest import KEY_VARIABLE, ParadexRest
 
 
 class Readiness(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,7 +22,7 @@ from flashscalper.model.fills import Fill
 from flashscalper.model.instants import DAY_US, MINUTE_US
 from flashscalper.model.orders import Order, OrderRole, OrderType, Side
 from flashscalper.model.positions import ExchangePosition
-from flashscalper.runtime.rest_client import ParadexRestClient
+from flashscalper.runtime.clients.rest_client import ParadexRestClient
 from flashscalper.trading.client_ids import ClientIds, is_ours
 from flashscalper.trading.operating import KILL
 from flashscalper.trading.saved import SavedState

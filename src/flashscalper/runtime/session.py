@@ -24,10 +24,10 @@ from flashscalper.model.instants import SECOND_US
 from flashscalper.runtime.artifacts import RunArtifacts
 from flashscalper.runtime.clock import WallClock
 from flashscalper.runtime.control import Asked, ControlServer
+from flashscalper.runtime.hosting.paper import PaperExchange
 from flashscalper.runtime.live import LiveDriver
 from flashscalper.runtime.logs import RunLog
 from flashscalper.runtime.metrics import Metrics, MetricsServer
-from flashscalper.runtime.paper import PaperExchange
 from flashscalper.runtime.preflight import Readiness
 from flashscalper.runtime.recovery import begin_journal
 from flashscalper.runtime.session_lock import AccountFolder

@@ -24,8 +24,8 @@ from flashscalper.model.errors import AuthError, ConfigError, ExchangeError, Pro
 from flashscalper.model.events import RequestKind, Verdict
 from flashscalper.model.markets import Market
 from flashscalper.model.orders import Order, OrderRole, OrderStatus, OrderType, Side, TimeInForce
-from flashscalper.runtime.rest_records import ParadexRecords
-from flashscalper.runtime.scripted import (
+from flashscalper.runtime.clients.rest_records import ParadexRecords
+from flashscalper.runtime.clients.scripted import (
     Amount,
     CancelOutcome,
     OrderRequest,

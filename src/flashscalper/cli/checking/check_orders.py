@@ -7,15 +7,15 @@ import time
 from decimal import ROUND_CEILING, Decimal
 from typing import Final
 
-from flashscalper.cli.check_steps import Bench
-from flashscalper.cli.findings import Finding, Outcome
+from flashscalper.cli.checking.check_steps import Bench
+from flashscalper.cli.checking.findings import Finding, Outcome
 from flashscalper.exchanges.paradex.settings import Environment
 from flashscalper.model.amounts import plain
 from flashscalper.model.errors import ExchangeError, ProtocolError, TransportError
 from flashscalper.model.events import ExchangeStatus
 from flashscalper.model.markets import Market, Rounding
 from flashscalper.model.orders import Order, OrderStatus, TimeInForce
-from flashscalper.runtime.scripted import ScriptedOrder
+from flashscalper.runtime.clients.scripted import ScriptedOrder
 
 FAR: Final = 0.8
 """The order's price as a share of the mark: nobody sells there, and passive orders have no price band."""

@@ -20,8 +20,8 @@ from flashscalper.exchanges.paradex.signing.keys import public_key_of
 from flashscalper.model.errors import ConfigError, ExchangeError, TransportError
 from flashscalper.model.instants import SECOND_US
 from flashscalper.model.secrets import Secret
+from flashscalper.runtime.clients.paradex_rest import ParadexRest
 from flashscalper.runtime.credentials import Credentials, plain_address
-from flashscalper.runtime.paradex_rest import ParadexRest
 
 MOST_NETWORKS: Final = 50
 MAIN_KEY: Final = "main key"

@@ -20,7 +20,7 @@ from aiohttp import WSMsgType, web
 from flashscalper.model.errors import ConfigError
 from flashscalper.runtime.addresses import is_loopback
 from flashscalper.runtime.clock import Clock
-from flashscalper.runtime.pump import FeedPump
+from flashscalper.runtime.hosting.pump import FeedPump
 from flashscalper.simulator.base import (
     BacklogGrew,
     DropSocket,

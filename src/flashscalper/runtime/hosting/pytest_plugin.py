@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from flashscalper.runtime.hosted import HostedParadex
+    from flashscalper.runtime.hosting.hosted import HostedParadex
 
 MARKER = "paradex_sim"
 
@@ -25,11 +25,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def paradex_sim(request: pytest.FixtureRequest) -> Iterator[HostedParadex]:
-    """A simulated Paradex on a free port, for this test alone; see `flashscalper.runtime.hosted.HostedParadex`.
+    """A simulated Paradex on a free port, for this test alone; see `flashscalper.runtime.hosting.hosted.HostedParadex`.
 
     The marker `paradex_sim` turns its switches: `@pytest.mark.paradex_sim(balance=500, settings={"require_sbe": True})`.
     """
-    from flashscalper.runtime.hosted import HostedParadex  # noqa: PLC0415 - see the module's first lines
+    from flashscalper.runtime.hosting.hosted import HostedParadex  # noqa: PLC0415 - see the module's first lines
 
     marker = request.node.get_closest_marker(MARKER)
     with HostedParadex(**(marker.kwargs if marker else {})) as exchange:

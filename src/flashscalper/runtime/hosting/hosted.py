@@ -20,10 +20,10 @@ from msgspec.structs import replace
 from flashscalper.exchanges.paradex.signing.keys import eth_address_of, new_private_key, public_key_of
 from flashscalper.model.errors import ConfigError, TransportError
 from flashscalper.model.secrets import Secret
-from flashscalper.runtime.box import CHAIN_ID, box_settings, open_box, open_front
 from flashscalper.runtime.clock import WallClock
+from flashscalper.runtime.hosting.box import CHAIN_ID, box_settings, open_box, open_front
+from flashscalper.runtime.hosting.server import ServerShell
 from flashscalper.runtime.live import run_loop
-from flashscalper.runtime.server import ServerShell
 from flashscalper.simulator.control import to_fault
 from flashscalper.simulator.facts import LedgerState, SimFill, SimOrder, SimPosition
 from flashscalper.simulator.fault_rules import FaultState

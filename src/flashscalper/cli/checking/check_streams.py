@@ -8,14 +8,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from flashscalper.cli.check_steps import Bench
-from flashscalper.cli.findings import Finding, Outcome
+from flashscalper.cli.checking.check_steps import Bench
+from flashscalper.cli.checking.findings import Finding, Outcome
 from flashscalper.exchanges.paradex import requests, responses, wire
 from flashscalper.model.errors import FlashScalperError, TransportError
 from flashscalper.model.events import BestQuote, ExchangeStatus
 from flashscalper.model.instants import SECOND_US
 from flashscalper.model.klines import Trade
-from flashscalper.runtime.ws_client import ParadexWebSocketClient
+from flashscalper.runtime.clients.ws_client import ParadexWebSocketClient
 
 _RECENT_US: Final = 600 * SECOND_US
 

@@ -25,10 +25,9 @@ from flashscalper.model.events import RequestKind, Verdict
 from flashscalper.model.markets import Market
 from flashscalper.model.orders import OrderStatus, OrderType, Side
 from flashscalper.model.secrets import Secret
-from flashscalper.runtime.credentials import Credentials
-from flashscalper.runtime.paradex_keys import AccountKeys, check_networks
-from flashscalper.runtime.rest_orders import ParadexOrders, as_asked, command_of, refusal
-from flashscalper.runtime.scripted import (
+from flashscalper.runtime.clients.paradex_keys import AccountKeys, check_networks
+from flashscalper.runtime.clients.rest_orders import ParadexOrders, as_asked, command_of, refusal
+from flashscalper.runtime.clients.scripted import (
     Amount,
     CancelOutcome,
     ExchangeRestClient,
@@ -37,6 +36,7 @@ from flashscalper.runtime.scripted import (
     checked_amount,
     checked_side,
 )
+from flashscalper.runtime.credentials import Credentials
 
 __all__ = ["ExchangeRestClient", "ParadexRestClient"]
 

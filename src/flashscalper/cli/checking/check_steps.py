@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlsplit
 
-from flashscalper.cli.findings import Finding, Outcome
+from flashscalper.cli.checking.findings import Finding, Outcome
 from flashscalper.cli.target import Target
 from flashscalper.exchanges.paradex import requests, responses, wire
 from flashscalper.exchanges.paradex.settings import Environment
@@ -22,11 +22,11 @@ from flashscalper.model.events import ExchangeStatus
 from flashscalper.model.instants import SECOND_US
 from flashscalper.model.markets import Market
 from flashscalper.runtime.addresses import is_loopback
+from flashscalper.runtime.clients.paradex_keys import role_of
+from flashscalper.runtime.clients.paradex_rest import KEY_VARIABLE, ParadexRest
+from flashscalper.runtime.clients.rest_client import ParadexRestClient
 from flashscalper.runtime.clock import WallClock
 from flashscalper.runtime.credentials import KEY_NAME_VARIABLE, Credentials
-from flashscalper.runtime.paradex_keys import role_of
-from flashscalper.runtime.paradex_rest import KEY_VARIABLE, ParadexRest
-from flashscalper.runtime.rest_client import ParadexRestClient
 from flashscalper.runtime.sockets import verifying
 
 MOST_UNCERTAIN_US: Final = 250_000

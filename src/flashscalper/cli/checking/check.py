@@ -12,9 +12,9 @@ from typing import Final
 
 import msgspec
 
-from flashscalper.cli.check_account import account_kind, fees, margin_modes
-from flashscalper.cli.check_orders import place_and_cancel
-from flashscalper.cli.check_steps import (
+from flashscalper.cli.checking.check_account import account_kind, fees, margin_modes
+from flashscalper.cli.checking.check_orders import place_and_cancel
+from flashscalper.cli.checking.check_steps import (
     Bench,
     certificate,
     clock,
@@ -24,8 +24,8 @@ from flashscalper.cli.check_steps import (
     rest_answers,
     sign_in,
 )
-from flashscalper.cli.check_streams import account_stream, trades, websocket
-from flashscalper.cli.findings import Finding, Outcome, failed, shown
+from flashscalper.cli.checking.check_streams import account_stream, trades, websocket
+from flashscalper.cli.checking.findings import Finding, Outcome, failed, shown
 from flashscalper.cli.target import Target
 from flashscalper.exchanges.paradex.settings import Environment
 from flashscalper.model.errors import ConfigError, FlashScalperError

@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from flashscalper.cli.check_orders import far_bid
+from flashscalper.cli.checking.check_orders import far_bid
 from flashscalper.exchanges.base import (
     Frame,
     HttpRequest,
@@ -35,9 +35,9 @@ from flashscalper.model.commands import PlaceOrder
 from flashscalper.model.errors import DeadlineError, ExchangeError, FlashScalperError, TransportError
 from flashscalper.model.markets import Market
 from flashscalper.model.orders import Order, OrderRole, OrderStatus, OrderType, Side, TimeInForce
+from flashscalper.runtime.clients.paradex_rest import ParadexRest
+from flashscalper.runtime.clients.rest_client import ParadexRestClient
 from flashscalper.runtime.http import HttpShell
-from flashscalper.runtime.paradex_rest import ParadexRest
-from flashscalper.runtime.rest_client import ParadexRestClient
 from flashscalper.runtime.sockets import SocketShell
 
 WAIT_S: Final = 5.0

@@ -24,14 +24,14 @@ from flashscalper.model.klines import Kline
 from flashscalper.model.markets import Market
 from flashscalper.model.orders import Order
 from flashscalper.model.positions import AccountSummary, ExchangePosition
-from flashscalper.runtime.clock import Clock, WallClock
-from flashscalper.runtime.credentials import Credentials
-from flashscalper.runtime.paradex_rest import ParadexRest
-from flashscalper.runtime.scripted import (
+from flashscalper.runtime.clients.paradex_rest import ParadexRest
+from flashscalper.runtime.clients.scripted import (
     ExchangeRestClient,
     FundingRate,
     Price,
 )
+from flashscalper.runtime.clock import Clock, WallClock
+from flashscalper.runtime.credentials import Credentials
 
 T = TypeVar("T")
 

@@ -6,8 +6,8 @@ import asyncio
 from decimal import Decimal
 from typing import Final
 
-from flashscalper.cli.check_steps import Bench
-from flashscalper.cli.findings import Finding, Outcome
+from flashscalper.cli.checking.check_steps import Bench
+from flashscalper.cli.checking.findings import Finding, Outcome
 from flashscalper.exchanges.paradex import requests, responses, wire
 from flashscalper.exchanges.paradex.account_details import AccountDetail, MarginDetail
 from flashscalper.model.amounts import plain

@@ -15,17 +15,17 @@ from typing import Final, NamedTuple
 import msgspec
 
 from flashscalper import __version__
-from flashscalper.cli import probes_orders, probes_position, probes_streams
-from flashscalper.cli.field_report import Answer, FieldReport, redacted, write_report
-from flashscalper.cli.probe_bench import ProbeBench
-from flashscalper.cli.probes_orders import Found
+from flashscalper.cli.checking import probes_orders, probes_position, probes_streams
+from flashscalper.cli.checking.field_report import Answer, FieldReport, redacted, write_report
+from flashscalper.cli.checking.probe_bench import ProbeBench
+from flashscalper.cli.checking.probes_orders import Found
 from flashscalper.cli.table import text_table
 from flashscalper.cli.target import Target
 from flashscalper.exchanges.paradex.settings import Environment
 from flashscalper.market.symbols import DEFAULT_SYMBOLS
 from flashscalper.model.errors import ConfigError, FlashScalperError
+from flashscalper.runtime.clients.rest_client import ParadexRestClient
 from flashscalper.runtime.live import run_loop
-from flashscalper.runtime.rest_client import ParadexRestClient
 
 _RULES: Final = "ExchangeRules"
 _SERVER: Final = "ServerSettings"

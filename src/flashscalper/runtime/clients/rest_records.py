@@ -28,8 +28,8 @@ from flashscalper.model.klines import Trade
 from flashscalper.model.markets import Market
 from flashscalper.model.orders import Order
 from flashscalper.model.positions import AccountSummary
-from flashscalper.runtime.rest_reads import ParadexReads
-from flashscalper.runtime.scripted import Amount, checked_amount
+from flashscalper.runtime.clients.rest_reads import ParadexReads
+from flashscalper.runtime.clients.scripted import Amount, checked_amount
 
 DEEPEST: Final = 1_000
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from flashscalper.cli.probe_bench import ProbeBench, order_id_of
+from flashscalper.cli.checking.probe_bench import ProbeBench, order_id_of
 from flashscalper.exchanges.paradex import requests, responses, wire
 from flashscalper.exchanges.paradex.requests import Call, Group
 from flashscalper.model.markets import Rounding

@@ -19,9 +19,9 @@ from flashscalper.market.symbols import SymbolMapper
 from flashscalper.model.errors import ConfigError, RateLimitError, TransportError
 from flashscalper.model.events import RequestKind, Verdict
 from flashscalper.model.instants import SECOND_US
-from flashscalper.runtime.paradex_rest import ParadexRest
-from flashscalper.runtime.rest_orders import TOO_LATE, ParadexOrders, command_of, one_id, refusal
-from flashscalper.runtime.scripted import CancelOutcome, OrderRequest, ScriptedOrder
+from flashscalper.runtime.clients.paradex_rest import ParadexRest
+from flashscalper.runtime.clients.rest_orders import TOO_LATE, ParadexOrders, command_of, one_id, refusal
+from flashscalper.runtime.clients.scripted import CancelOutcome, OrderRequest, ScriptedOrder
 
 
 class SocketOrders(ParadexOrders):

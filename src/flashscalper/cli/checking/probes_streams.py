@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import msgspec
 
-from flashscalper.cli.probe_bench import WAIT_S, ProbeBench, RawSocket, order_id_of
-from flashscalper.cli.probes_orders import Found, far_stop
+from flashscalper.cli.checking.probe_bench import WAIT_S, ProbeBench, RawSocket, order_id_of
+from flashscalper.cli.checking.probes_orders import Found, far_stop
 from flashscalper.exchanges.paradex import requests, responses, wire
 from flashscalper.model.errors import TransportError
 from flashscalper.model.orders import OrderStatus

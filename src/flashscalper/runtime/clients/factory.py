@@ -12,8 +12,8 @@ from typing import Final
 
 from flashscalper.model.errors import ConfigError
 from flashscalper.model.secrets import Secret
+from flashscalper.runtime.clients.rest_client import ExchangeRestClient, ParadexRestClient
 from flashscalper.runtime.credentials import Credentials, check_acknowledged, paradex_credentials, value_of
-from flashscalper.runtime.rest_client import ExchangeRestClient, ParadexRestClient
 
 DEFAULT_EXCHANGE: Final = "paradex"
 DEFAULT_ENVIRONMENT: Final = "testnet"

@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 
 from flashscalper.exchanges.paradex.signing import CurveVerifier, Verifier
 from flashscalper.model.secrets import Secret
-from flashscalper.runtime.pump import FeedPump
-from flashscalper.runtime.state_store import DurableServer, StateStore
+from flashscalper.runtime.hosting.pump import FeedPump
+from flashscalper.runtime.hosting.state_store import DurableServer, StateStore
 from flashscalper.simulator.control import ControlledServer
 from flashscalper.simulator.exchange import Exchange
 from flashscalper.simulator.fault_rules import order_latency

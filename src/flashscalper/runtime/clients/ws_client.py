@@ -30,6 +30,11 @@ from flashscalper.market.symbols import SymbolMapper
 from flashscalper.model.errors import ConfigError, DeadlineError, FlashScalperError, TransportError
 from flashscalper.model.events import BookChange, Event, StreamChanged, TradeHistory, Trouble
 from flashscalper.model.klines import Trade
+from flashscalper.runtime.clients.paradex_rest import ParadexRest
+from flashscalper.runtime.clients.paradex_streams import ACCOUNT, MARKET, Streams, Told
+from flashscalper.runtime.clients.rest_client import scripted_settings
+from flashscalper.runtime.clients.scripted import CancelOutcome, OrderRequest, ScriptedOrder
+from flashscalper.runtime.clients.ws_orders import SocketOrders
 from flashscalper.runtime.clock import Clock, WallClock
 from flashscalper.runtime.credentials import (
     DEFAULT_ENVIRONMENT,
@@ -39,12 +44,7 @@ from flashscalper.runtime.credentials import (
     paradex_credentials,
     value_of,
 )
-from flashscalper.runtime.paradex_rest import ParadexRest
-from flashscalper.runtime.paradex_streams import ACCOUNT, MARKET, Streams, Told
-from flashscalper.runtime.rest_client import scripted_settings
-from flashscalper.runtime.scripted import CancelOutcome, OrderRequest, ScriptedOrder
 from flashscalper.runtime.sockets import SocketShell
-from flashscalper.runtime.ws_orders import SocketOrders
 
 EVENTS_KEPT: Final = 10_000
 """Events that wait for a slow `async for`; the oldest go first, and an `error` says how many."""

@@ -11,8 +11,8 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from flashscalper.cli.probe_bench import ProbeBench, order_id_of
-from flashscalper.cli.probes_orders import Found
+from flashscalper.cli.checking.probe_bench import ProbeBench, order_id_of
+from flashscalper.cli.checking.probes_orders import Found
 from flashscalper.exchanges.paradex import requests, responses, wire
 from flashscalper.exchanges.paradex.requests import Call, Group
 from flashscalper.model.amounts import ZERO, parse_amount

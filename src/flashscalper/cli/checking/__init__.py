@@ -1,0 +1,1 @@
+"""`flashscalper check` and its probes: can this machine, this key and this exchange trade together?"""
