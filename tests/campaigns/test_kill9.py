@@ -78,7 +78,9 @@ def campaign(home: Path, kills: int, seed: int) -> tuple[Watch, int]:
         watch.start()
         for number in range(kills):
             process = place.start()
-            if number == 0 or dice.random() < 0.8:
+            if number == 0:
+                place.until("holding", lambda status: any(one["position"] for one in status["markets"].values()))
+            elif dice.random() < 0.8:
                 place.until("active", lambda status: status["state"] == "active")
                 time.sleep(dice.uniform(0.0, 4.0))
             else:

@@ -1,7 +1,7 @@
 """A PostgreSQL of the tests' own: a private cluster in a temporary folder, reached by a socket in that folder.
 
 Needs Debian's package `postgresql` (or any initdb on the path). Without it the tests skip and say so, unless
-FLASHSCALPER_NEEDS_POSTGRES says that they must run, as CI does.
+TESTS_NEED_POSTGRES says that they must run, as CI does.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def cluster() -> Iterator[Cluster]:
     binaries = _binaries()
     if binaries is None:
         missing = "no PostgreSQL on this machine (apt-get install postgresql)"
-        assert not os.environ.get("FLASHSCALPER_NEEDS_POSTGRES"), missing
+        assert not os.environ.get("TESTS_NEED_POSTGRES"), missing
         pytest.skip(missing)
     user = "postgres" if os.geteuid() == 0 else None
     with tempfile.TemporaryDirectory(prefix="fs-pg-") as name:
