@@ -143,8 +143,6 @@ class Play(World):
             self.laws.killed = False
         self._standing[str(action)] = asked
         self.tell(asked)
-        if action is OperatorAction.KILL:
-            self.laws.killed = True
 
     def _begin_life(self) -> None:
         super()._begin_life()
