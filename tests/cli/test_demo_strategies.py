@@ -57,7 +57,7 @@ def test_an_own_strategy_trades_with_its_parameters_and_its_run_is_replayed(tmp_
     assert (summary["round_trips"] >= 1, summary["open_positions"]) == (True, {})
     config = json.loads((tmp_path / summary["artifacts"] / "config.json").read_text())
     assert dict(config["options"]["strategy"]["values"]) == {"lean": 0.3, "depth": 3}
-    replayed = flashscalper("replay", summary["artifacts"], home=tmp_path)
+    replayed = flashscalper("replay", "last", home=tmp_path)
     assert replayed.returncode == 0, replayed.stderr
 
 

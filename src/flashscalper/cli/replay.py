@@ -11,11 +11,13 @@ import msgspec
 
 from flashscalper.model.errors import FlashScalperError
 from flashscalper.model.instants import SECOND_US
+from flashscalper.runtime.answers import find_run
 from flashscalper.runtime.replaying import Replay, Replayed, Step
 
 
-def replay(folder: Path, *, trace: str, json: bool) -> int:
+def replay(run: str, *, trace: str, runs: Path, json: bool) -> int:
     """Compare, or trace; exit code 1 when replay and journal differ, or nothing is known of what was to be traced."""
+    folder = find_run(run, runs)
     if trace:
         return _trace(Replay(folder), trace, json=json)
     result = Replay(folder).compare()

@@ -97,18 +97,19 @@ def kill(
 
 
 def replay(
-    run: Annotated[Path, typer.Argument(help="The run's folder.")],
+    run: Annotated[str, typer.Argument(help="A run's folder, its id, or `last`.")],
     *,
+    runs: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("runs"),
     trace: Annotated[str, typer.Option(help="Print each hop of one client order id or journal record.")] = "",
     json: Json = False,
 ) -> int:
     """Feed a run's tape to a fresh engine and compare with its journal, record by record.
 
-    Exit code 1 when they differ. Example: flashscalper replay runs/demo-20260101-000000-000000-seed1
+    Exit code 1 when they differ. Example: flashscalper replay last
     """
     from flashscalper.cli.replay import replay as run_replay
 
-    return run_replay(run, trace=trace, json=json)
+    return run_replay(run, trace=trace, runs=runs, json=json)
 
 
 def _say(action: str, account: str, reason: str, *, json: bool) -> int:
