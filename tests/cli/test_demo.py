@@ -63,6 +63,7 @@ def test_the_summary_says_everything_and_agrees_with_the_folder_it_names(tmp_pat
     assert json.loads((folder / "summary.json").read_text())["journal_hash"] == journal_hash(folder / "journal.fsj")
 
 
+@pytest.mark.verify
 def test_over_real_sockets_at_ten_times_the_speed_the_ledger_matches(tmp_path: Path) -> None:
     summary = demo("--speed", "10", "--seed", "1", "--seconds", "240", "--markets", "BTCUSDT,ETHUSDT,SOLUSDT", home=tmp_path)
     assert summary["ledger_matches"] is True

@@ -171,6 +171,7 @@ def test_killed_without_the_process_only_what_is_ours_goes(tmp_path: Path) -> No
         assert all("foreign_exposure" not in block for one in seen["markets"].values() for block in one["blocks"])
 
 
+@pytest.mark.verify
 def test_a_paper_position_outlives_kill_9_of_the_process_that_held_it(tmp_path: Path) -> None:
     with stand(tmp_path) as place:
         paper = ("--mode", "paper")
