@@ -339,3 +339,16 @@ def test_every_change_of_protection_is_told_with_stop_and_size() -> None:
     assert states == ["naked", "stop_sent", "protected"] or states == ["stop_sent", "protected"]
     last = every(ProtectionChanged, stage.said)[-1]
     assert (last.stop_price, last.stop_size) == (D("99.50"), last.position_size)
+
+
+def test_a_stop_refused_for_the_first_part_of_a_fill_is_followed_by_one_for_the_whole() -> None:
+    stage = Stage()
+    entry = stage.enter()
+    stage.answer(entry)
+    small = one(PlaceOrder, stage.fill(entry, D("0.05"), 100.01))
+    none(PlaceOrder, stage.fill(entry, entry.size - D("0.05"), 100.01))
+    outputs = stage.answer(small, Verdict.REJECTED, "INVALID_ORDER_SIZE", "notional is below min_notional 10")
+    whole = one(PlaceOrder, outputs)
+    assert (whole.role, whole.size) == (OrderRole.STOP, entry.size)
+    leaving = one(PlaceOrder, stage.answer(whole, Verdict.REJECTED, "INVALID_ORDER_SIZE"))
+    assert (leaving.role, leaving.reason) == (OrderRole.EXIT, "stop_refused")

@@ -201,6 +201,4 @@ def _is_halting(outputs: Sequence[Output]) -> bool:
 
 def _leaves_first(outputs: Sequence[Output]) -> bool:
     """Whether all that leaves has been durable for a while: an armed order is released, and nothing else is sent."""
-    if not outputs:
-        return False
-    return any(type(output) is ReleaseOrder for output in outputs) and not holds_order(outputs)
+    return bool(outputs) and any(type(output) is ReleaseOrder for output in outputs) and not holds_order(outputs)

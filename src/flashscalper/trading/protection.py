@@ -200,7 +200,11 @@ class Protection:
         if ended.state is OrderState.UNSENT or ended.refusal in BUSY_CODES or ended.cancel_reason in BUSY_CODES:
             return
         if ended.state in (OrderState.REJECTED, OrderState.REFUSED):
-            self.want_exit("stop_refused")
+            if ended.size < abs(seen.size):
+                # Perhaps too small for the exchange: the first part of a fill. Its own size has not been tried yet.
+                self._stop_at = now
+            else:
+                self.want_exit("stop_refused")
         elif ended.filled > ZERO or ended.triggered:
             self.want_exit("stop")
         elif ended.cancel_reason not in BENIGN_CANCELS and ended.size <= abs(seen.size):
