@@ -61,7 +61,7 @@ async def kill_over_rest(
     for attempt in range(ROUNDS):
         problems = []
         orders = [order for order in await client.get_open_orders() if is_ours(order.client_id)]
-        held = await _ours(client, saved, now)
+        held = await _ours(client, saved, orders, run, now)
         doomed = [order for order in orders if not _kept(order, held, flatten=flatten)]
         if attempt and not doomed and not (flatten and held):
             break
@@ -76,14 +76,21 @@ async def kill_over_rest(
                 closed[symbol] = closed.get(symbol, ZERO) + abs(size)
         await asyncio.sleep(_BETWEEN_S)
     orders = [order for order in await client.get_open_orders() if is_ours(order.client_id)]
+    left = await _ours(client, saved, orders, run, now)
     return Killed(
-        canceled=tuple(canceled), closed=closed, left=await _ours(client, saved, now), stops_left=len(orders),
-        problems=tuple(problems),
+        canceled=tuple(canceled), closed=closed, left=left, stops_left=len(orders), problems=tuple(problems)
     )  # fmt: skip
 
 
-def our_sizes(saved: SavedState | None, fills: Iterable[Fill], positions: Iterable[ExchangePosition]) -> dict[str, Decimal]:
-    """Signed sizes that are ours: the journal's fills and newer ones with our prefix, within what the exchange holds."""
+def our_sizes(
+    saved: SavedState | None, fills: Iterable[Fill], positions: Iterable[ExchangePosition], orders: Iterable[Order] = (),
+    run: str = "",
+) -> dict[str, Decimal]:  # fmt: skip
+    """Signed sizes that are ours: the journal's fills and newer ones with our prefix, within what the exchange holds.
+
+    Without a journal each of our resting `orders` that is a reduce-only stop vouches for its size, if fills say less; what
+    this very kill (client ids that begin with `run`) has closed already is taken off.
+    """
     unique = {booked.fill.key: booked.fill for booked in (saved.fills if saved is not None else ())}
     busted = set(saved.busted) if saved is not None else set()
     for fill in fills:
@@ -94,13 +101,23 @@ def our_sizes(saved: SavedState | None, fills: Iterable[Fill], positions: Iterab
         sums[fill.symbol] = sums.get(fill.symbol, ZERO) + fill.side.sign * fill.size
     held = {position.symbol: position.size for position in positions}
     within = {symbol: _within(size, held.get(symbol, ZERO)) for symbol, size in sums.items()}
+    for order in orders if saved is None else ():
+        if is_ours(order.client_id) and order.reduce_only and order.trigger_price is not None:
+            gone = [
+                fill for fill in unique.values() if fill.symbol == order.symbol and run and fill.client_id.startswith(run)
+            ]
+            vouched = sum((fill.side.sign * fill.size for fill in gone), -order.side.sign * order.remaining)
+            size = _within(vouched, held.get(order.symbol, ZERO))
+            within[order.symbol] = max(within.get(order.symbol, ZERO), size, key=abs)
     return {symbol: size for symbol, size in within.items() if size}
 
 
-async def _ours(client: ParadexRestClient, saved: SavedState | None, now: int) -> dict[str, Decimal]:
+async def _ours(
+    client: ParadexRestClient, saved: SavedState | None, orders: Iterable[Order], run: str, now: int
+) -> dict[str, Decimal]:  # fmt: skip
     since = saved.saved_at - _OVERLAP_US if saved is not None else now - DAY_US
     fills = [fill async for fill in client.iter_fills(since_at=since)]
-    return our_sizes(saved, fills, await client.get_positions())
+    return our_sizes(saved, fills, await client.get_positions(), orders, run)
 
 
 def _cancel(order: Order) -> CancelOrder:
