@@ -11,7 +11,9 @@ import hashlib
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
+from secrets import token_hex
 from typing import Final, NamedTuple
 
 import msgspec
@@ -211,16 +213,15 @@ def _open_locked(path: Path, metadata: Metadata) -> int:
 
 
 def _create(path: Path, metadata: Metadata) -> None:
-    draft = path.with_name(f"{path.name}.{os.getpid()}.new")
+    # Not by the process id alone: in a container it is the same at every start, and a crash may have left the draft.
+    draft = path.with_name(f"{path.name}.{os.getpid()}-{token_hex(4)}.new")
     try:
         with draft.open("xb") as file:
             file.write(encode_header(JOURNAL_MAGIC, metadata))
             file.flush()
             os.fsync(file.fileno())
-        os.link(draft, path)
-    except FileExistsError:
-        if not path.exists():
-            raise
+        with suppress(FileExistsError):  # another process was first: its lock decides
+            os.link(draft, path)
     finally:
         draft.unlink(missing_ok=True)
     folder = os.open(path.parent, os.O_RDONLY)
