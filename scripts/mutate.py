@@ -38,15 +38,28 @@ TARGETS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "lifecycle": (
         "trading/orders.py",
         (
-            "trading/test_lifecycle_table.py", "trading/test_orders.py", "trading/test_saved.py", "trading/test_pursuit.py",
-            "trading/test_reconcile.py",
+            "trading/test_lifecycle_table.py", "trading/test_orders_edges.py", "trading/test_orders.py",
+            "trading/test_saved.py", "trading/test_pursuit.py", "trading/test_reconcile.py",
         ),
+    ),
+    "pursuit": (
+        "trading/pursuit.py",
+        ("trading/test_pursuit.py", "trading/test_orders.py", "trading/test_reconcile.py"),
     ),
     "risk": (
         "trading/risk.py",
         ("trading/test_risk_edges.py", "trading/test_risk.py", "trading/test_operating.py", "trading/test_saved.py"),
     ),
     "limits": ("trading/limits.py", ("trading/test_limits_edges.py", "trading/test_risk.py", "trading/test_sizing.py")),
+    "exposure": ("trading/exposure.py", ("trading/test_limits_edges.py", "trading/test_risk.py", "trading/test_orders.py")),
+    "desk": (
+        "trading/desk.py",
+        (
+            "trading/test_risk.py", "trading/test_operating.py", "trading/test_signed_ahead.py",
+            "trading/test_entry_flow.py", "trading/test_protection.py", "trading/test_pursuit.py", "trading/test_outside.py",
+        ),
+    ),
+    "operating": ("trading/operating.py", ("trading/test_operating.py", "trading/test_saved.py")),
     "journal": (
         "runtime/journal.py", ("runtime/test_journal_edges.py", "runtime/test_journal.py", "runtime/test_recovery.py"),
     ),

@@ -118,5 +118,19 @@ def test_the_words_of_every_gate() -> None:
 
 
 def test_a_figure_without_end_is_still_said() -> None:
-    assert gates("10", max_position_notional=D(10) ** 20)["position_notional"].needed == f"at most {D(10) ** 20}"
-    assert gates("10", max_position_notional=D(10) ** 20 - 1)["position_notional"].needed == f"at most {10**20 - 1}"
+    assert gates("10", max_position_notional=D("1E+20"))["position_notional"].needed == "at most 1E+20"
+    assert gates("10", max_position_notional=D("1E+20") - 1)["position_notional"].needed == f"at most {10**20 - 1}"
+
+
+def test_what_the_gate_looked_at_cannot_be_changed_nor_taken_for_something_else() -> None:
+    """Size and price are both numbers: by place instead of by name they would be mixed up one day."""
+    proposal = Proposal(symbol=ETH, side=Side.BUY, size=D(1), price=D(100))
+    around = Surroundings(exposures={}, equity=D(1), mark=None, mid=None, open_orders=0)
+    with pytest.raises(TypeError):
+        Proposal(ETH, Side.BUY, D(100), D(1))  # type: ignore[call-arg]
+    with pytest.raises(TypeError):
+        Surroundings({}, D(1), None, None, 0)  # type: ignore[call-arg]
+    with pytest.raises(AttributeError):
+        proposal.size = D(2)  # type: ignore[misc]
+    with pytest.raises(AttributeError):
+        around.equity = D(2)  # type: ignore[misc]

@@ -175,6 +175,55 @@ def test_orders_of_a_second_are_those_less_than_a_second_old(span_s: float, coun
     assert gate.rate_gate(START + MINUTE_US, reduces=True).seen.endswith(" and 1")
 
 
+@pytest.mark.parametrize(("reduces", "second", "minute"), [(False, 7, 84), (True, 10, 120)])
+def test_what_reduces_has_the_whole_rate_and_what_opens_all_but_the_reserve(reduces: bool, second: int, minute: int) -> None:
+    gate = risk(max_orders_per_second=10, max_orders_per_minute=120, reserve_share=0.3)[0].rate_gate(START, reduces=reduces)
+    assert (gate.code, gate.passed) == ("order_rate", True)
+    assert (gate.needed, gate.seen) == (f"under {second} a second and {minute} a minute", "0 and 0")
+
+
+@pytest.mark.parametrize(("second", "minute"), [(1, 120), (10, 1)])
+def test_the_reserve_never_takes_the_only_order_there_is(second: int, minute: int) -> None:
+    gate, _ = risk(max_orders_per_second=second, max_orders_per_minute=minute, reserve_share=0.9)
+    assert gate.rate_gate(START, reduces=False).passed
+    gate.on_sent(START)
+    assert not gate.rate_gate(START, reduces=False).passed
+
+
+def test_orders_of_a_minute_are_remembered_up_to_the_limit_and_through_a_restart() -> None:
+    gate, _ = risk(max_orders_per_minute=12, reserve_share=0.0)
+    for number in range(12):
+        gate.on_sent(START + number * SECOND_US)
+    again, _ = risk(gate.counters(), max_orders_per_minute=12, reserve_share=0.0)
+    for one in (gate, again):
+        assert not one.rate_gate(START + MINUTE_US - 1, reduces=True).passed
+        assert one.rate_gate(START + MINUTE_US, reduces=True).passed
+
+
+def test_the_words_of_the_gate_for_repetition() -> None:
+    gate, _ = risk(duplicate_window_s=0.5)
+    gate.on_sent(START, "a")
+    found = [gate.duplicate_gate(intent, START) for intent in ("a", "b")]
+    assert {(one.code, one.needed) for one in found} == {("duplicate_intent", "not the same order within 0.5 s")}
+    assert [one.seen for one in found] == ["the same again", "new"]
+
+
+def test_of_two_intents_the_older_is_forgotten_first() -> None:
+    gate, _ = risk(duplicate_window_s=1.0)
+    gate.on_sent(START, "a")
+    gate.on_sent(START + 1, "b")
+    now = START + SECOND_US
+    assert [gate.duplicate_gate(intent, now).passed for intent in ("a", "b")] == [True, False]
+    assert gate.duplicate_gate("b", now + 1).passed
+
+
+def test_counters_are_named_one_by_one_and_never_change() -> None:
+    with pytest.raises(TypeError):
+        RiskCounters(1)  # type: ignore[call-arg]
+    with pytest.raises(AttributeError):
+        RiskCounters().day = 1  # type: ignore[misc]
+
+
 def test_an_intent_is_the_same_within_its_window_edge_excluded() -> None:
     gate, _ = risk(duplicate_window_s=1.0)
     gate.on_sent(START, "a")
