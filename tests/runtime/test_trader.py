@@ -10,7 +10,7 @@ import pytest
 
 from flashscalper.exchanges.base import Frame, HttpRequest, SocketClosed
 from flashscalper.model.commands import ArmOrder, CancelOrder, Command, PlaceOrder, Reconcile, ReleaseOrder
-from flashscalper.model.events import Event, OperatorAction, OperatorAsked, RequestOutcome, TimePassed, Trouble
+from flashscalper.model.events import Event, OperatorAction, OperatorAsked, RequestOutcome, TimePassed, Trouble, Verdict
 from flashscalper.model.instants import SECOND_US
 from flashscalper.model.klines import Kline, Trade
 from flashscalper.model.orders import OrderRole, OrderType, Side
@@ -145,6 +145,34 @@ def test_on_a_full_disk_nothing_is_opened_protection_goes_on_and_the_engine_know
     stops = [event.reason for event in engine.told if isinstance(event, OperatorAsked)]
     assert (unsent, stops) == (["fs-t-2", "fs-t-5"], [trader.journal_lost])
     assert seen == engine.told
+
+
+def test_what_adds_risk_asks_the_latch_before_it_leaves_and_what_protects_goes(tmp_path: Path) -> None:
+    client, engine = Submitted(), Protecting()
+    latch: list[str] = []
+    with Journal(tmp_path / "j", {}) as journal, Tape(tmp_path / "tape", {}) as tape:
+        trader = Trader(client, engine, journal, tape, latched=lambda: latch[0] if latch else None)
+        trader.incoming(price(1), START)
+        assert len(client.commands) == 4
+        latch.append("panic")
+        client.commands.clear()
+        trader.incoming(price(2), START)
+    kept = [(type(command).__name__, getattr(command, "client_id", "")) for command in client.commands]
+    assert kept == [("PlaceOrder", "fs-t-2s"), ("CancelOrder", "fs-t-0"), ("Reconcile", "")]
+    told = engine.told[-2:]
+    assert isinstance(told[0], RequestOutcome)
+    assert (told[0].client_id, told[0].verdict) == ("fs-t-2", Verdict.UNSENT)
+    assert told[1] == OperatorAsked(OperatorAction.KILL, "panic")
+    assert trader.journal_lost == ""
+
+
+def test_the_latch_is_not_asked_for_what_cannot_add_risk(tmp_path: Path) -> None:
+    asked: list[int] = []
+    with Journal(tmp_path / "j", {}) as journal, Tape(tmp_path / "tape", {}) as tape:
+        trader = Trader(Armory(), Releasing(START), journal, tape, latched=lambda: asked.append(1))
+        for number in range(1, 4):
+            trader.incoming(price(number), START)
+    assert asked == []
 
 
 @needs_dev_full

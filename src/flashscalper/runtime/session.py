@@ -37,7 +37,7 @@ from flashscalper.runtime.store.follower import StoreFollower, StoreTarget
 from flashscalper.runtime.strategy_files import StrategySource
 from flashscalper.runtime.tally import Tally
 from flashscalper.runtime.tape import Tape
-from flashscalper.runtime.trader import Trader
+from flashscalper.runtime.trader import Observer, Trader
 from flashscalper.strategies.scalper_settings import ScalperSettings
 from flashscalper.trading.risk import CLEAR_KILL, Halt
 from flashscalper.trading.saved import SavedState, taken_over
@@ -114,7 +114,9 @@ class Session:
             self.store.start(self.artifacts.journal)
             tape = files.enter_context(Tape(self.artifacts.tape, metadata))
             client = ParadexClient(plan.settings, SystemRandom(), signer=plan.readiness.signer)
-            self.trader = Trader(client, self.engine, journal, tape, [self.tally, self._log, self.metrics])
+            observers: list[Observer] = [self.tally, self._log, self.metrics]
+            latched = self.folder.killed_because
+            self.trader = Trader(client, self.engine, journal, tape, observers, latched=latched)
             await self._drive(client)
             return self._summary(journal.hash())
 

@@ -58,17 +58,22 @@ class Trader:
     When the journal cannot be written (a full disk), `journal_lost` says why, and from that moment on nothing that adds risk
     is handed to the client; the engine is told to stop opening. Stops, exits, cancels and reads go on: they need no journal,
     because what carries our prefix is found at the exchange by the next start. A tape that cannot be written only ends.
+
+    `latched` says why the kill switch is closed (None: it is open). It is asked whenever something that adds risk is about
+    to leave: a process that hung, or reads a backlog first, opens nothing before it has seen the latch.
     """
 
     def __init__(
-        self, client: ExchangeClient, engine: EventMachine, journal: Journal, tape: Tape, observers: Sequence[Observer] = ()
-    ) -> None:
+        self, client: ExchangeClient, engine: EventMachine, journal: Journal, tape: Tape, observers: Sequence[Observer] = (),
+        *, latched: Callable[[], str | None] = lambda: None,
+    ) -> None:  # fmt: skip
         self.latency = Durations()
         self._client = client
         self._engine = engine
         self._journal = journal
         self._tape = tape
         self._observers = tuple(observers)
+        self._latched = latched
         self._entered_ns = 0
         self._order_decided = False
         self._halted = False
@@ -136,11 +141,16 @@ class Trader:
             self._unwritten, kept = (now, outputs), True
         else:
             kept = not outputs or self._write_down(outputs, now)
-        self._submit(outputs if kept else [output for output in outputs if not adds_risk(output)], now)
+        killed = self._latched() if any(map(adds_risk, outputs)) else None
+        free = kept and killed is None
+        self._submit(outputs if free else [output for output in outputs if not adds_risk(output)], now)
         for observer in self._observers:
             observer(event, outputs)
         if not kept:
             self._halt(outputs, now)
+        elif killed is not None:
+            self._never_left(outputs, "the kill switch is latched", now)
+            self._handle(OperatorAsked(OperatorAction.KILL, killed), now)
 
     def _catch_up(self) -> None:
         """Write what left before it was written."""
@@ -169,16 +179,17 @@ class Trader:
         return True
 
     def _halt(self, outputs: Sequence[Output], now: int) -> None:
-        """Nothing is remembered any more: no new risk. The engine hears of what was held back as never sent."""
-        for output in outputs:
-            if isinstance(output, PlaceOrder) and adds_risk(output):
-                unsent = RequestOutcome(
-                    RequestKind.PLACE, output.client_id, Verdict.UNSENT, message="the journal cannot be written"
-                )
-                self._handle(unsent, now)
+        """Nothing is remembered any more: no new risk."""
+        self._never_left(outputs, "the journal cannot be written", now)
         if not self._halted:
             self._halted = True
             self._handle(OperatorAsked(OperatorAction.STOP, self.journal_lost), now)
+
+    def _never_left(self, outputs: Sequence[Output], why: str, now: int) -> None:
+        """The engine hears of what was held back as never sent."""
+        for output in outputs:
+            if isinstance(output, PlaceOrder) and adds_risk(output):
+                self._handle(RequestOutcome(RequestKind.PLACE, output.client_id, Verdict.UNSENT, message=why), now)
 
     def _submit(self, outputs: Sequence[Command | Record], now: int) -> None:
         for output in outputs:
