@@ -24,6 +24,10 @@ FORMAT_VERSION: Final = 1
 MAX_PAYLOAD: Final = 16 * 1024 * 1024
 """A payload's limit in bytes; a longer one is a defect when written and damage when read."""
 
+_NO_SUCH_RECORD: Final = 2**48
+"""No file has that many records: what looks like the head of a later one is chance. However much was lost in between, a true
+number is below it; and it spares the checksum at nearly every byte of a long tail."""
+
 _HEADER: Final = struct.Struct("<4sHII")
 _LENGTH_SEQUENCE: Final = struct.Struct("<IQ")
 _RECORD: Final = struct.Struct("<IIQ")
@@ -131,9 +135,8 @@ def _record_at(data: bytes, offset: int) -> Framed | None:
 
 def _whole_record_after(data: bytes, offset: int, expected: int) -> bool:
     """Whether any valid record numbered `expected` or later begins at or behind `offset`."""
-    highest = expected + (len(data) - offset) // _RECORD.size + 1
     for start in range(offset, len(data) - _RECORD.size + 1):
         _, _, sequence = _RECORD.unpack_from(data, start)
-        if expected <= sequence <= highest and _record_at(data, start) is not None:
+        if expected <= sequence < _NO_SUCH_RECORD and _record_at(data, start) is not None:
             return True
     return False
