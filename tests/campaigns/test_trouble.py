@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 import urllib.request
 from decimal import Decimal
 from pathlib import Path
@@ -15,9 +16,12 @@ from typing import Any
 
 import pytest
 
-from flashscalper.model.orders import OrderStatus
+from flashscalper.model.orders import OrderRole, OrderStatus
+from flashscalper.model.records import OrderStateChanged
+from flashscalper.runtime.clock import WallClock
+from flashscalper.runtime.journal import read_journal
 from flashscalper.trading.client_ids import is_ours
-from tests.campaigns.processes import KEEP, Stand, stand
+from tests.campaigns.processes import FLIP, KEEP, Stand, stand
 
 REFUSED = {"kind": "error", "at": "SOCKET /v1", "stage": "request", "count": 0, "status": 503}
 """Every handshake is refused."""
@@ -155,6 +159,25 @@ def test_a_process_that_hangs_is_killed_over_rest_and_finds_the_latch_when_it_wa
         process.send_signal(signal.SIGCONT)
         seen = place.until("halted and flat", lambda status: status["state"] == "halted" and not positions(status))
         assert any(reason.startswith("killed: it hangs") for reason in seen["reasons"])
+
+
+@pytest.mark.verify
+def test_a_process_that_trades_all_the_time_and_hangs_opens_nothing_when_it_wakes_after_a_kill(tmp_path: Path) -> None:
+    with stand(tmp_path) as place:
+        process = place.start(strategy=FLIP)
+        place.until("busy", lambda status: status["round_trips"] > 1)
+        process.send_signal(signal.SIGSTOP)
+        assert place.said("kill", "--reason", "it hangs").returncode == 0
+        killed_at = WallClock().now()
+        time.sleep(3.0)
+        process.send_signal(signal.SIGCONT)
+        place.until("halted and flat", lambda status: status["state"] == "halted" and not positions(status))
+        process.terminate()
+        process.wait(40)
+        (journal,) = place.home.glob("runs/*/journal.fsj")
+        steps = [entry.content for entry in read_journal(journal) if isinstance(entry.content, OrderStateChanged)]
+        late = [one for one in steps if one.role is OrderRole.ENTRY and one.changed_at > killed_at]
+        assert {one.after for one in late} <= {"sent", "unsent"}, "what was decided on the backlog never left"
 
 
 @pytest.mark.parametrize("what", ["runs", "state"])

@@ -24,6 +24,8 @@ HOST: Final = "127.0.0.1"
 ACTIONS: Final = ("status", "pause", "resume", "flatten", "kill", "stop")
 _MOST_BYTES: Final = 4_096
 _ANSWERS_WITHIN_S: Final = 5.0
+_KILL_ANSWERED_WITHIN_S: Final = 2.0
+"""A kill does not wait longer for a process that hangs: there is another way, and it is to be done within five seconds."""
 _TOKEN_BYTES: Final = 32
 
 
@@ -120,7 +122,7 @@ async def ask(folder: AccountFolder, action: str, asked: Asked) -> dict[str, Any
         door = msgspec.json.decode(folder.control.read_bytes(), type=Door)
     except (OSError, msgspec.MsgspecError) as error:
         raise TransportError(f"{folder.control}: {error}") from error
-    timeout = aiohttp.ClientTimeout(total=_ANSWERS_WITHIN_S)
+    timeout = aiohttp.ClientTimeout(total=_KILL_ANSWERED_WITHIN_S if action == "kill" else _ANSWERS_WITHIN_S)
     headers = {"Authorization": f"Bearer {door.token}", "Content-Type": "application/json"}
     try:
         async with (
