@@ -51,7 +51,7 @@ TARGETS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
         ("trading/test_risk_edges.py", "trading/test_risk.py", "trading/test_operating.py", "trading/test_saved.py"),
     ),
     "limits": ("trading/limits.py", ("trading/test_limits_edges.py", "trading/test_risk.py", "trading/test_sizing.py")),
-    "exposure": ("trading/exposure.py", ("trading/test_limits_edges.py", "trading/test_risk.py", "trading/test_orders.py")),
+    "exposure": ("trading/exposure.py", ("trading/test_exposure.py", "trading/test_risk.py", "trading/test_orders.py")),
     "desk": (
         "trading/desk.py",
         (
@@ -66,15 +66,15 @@ TARGETS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "framing": (
         "runtime/framing.py",
         (
-            "runtime/test_journal_edges.py", "runtime/test_journal.py", "runtime/test_tape.py",
-            "runtime/test_store_reading.py",
+            "runtime/test_framing_edges.py", "runtime/test_journal_edges.py", "runtime/test_journal.py",
+            "runtime/test_tape.py", "runtime/test_store_reading.py",
         ),
     ),
     "requests": (
         "exchanges/paradex/requests.py",
         (
-            "exchanges/paradex/test_orders.py", "exchanges/paradex/test_reads.py", "exchanges/paradex/test_session.py",
-            "exchanges/paradex/test_parts.py", "exchanges/paradex/test_conformance.py",
+            "exchanges/paradex/test_requests_words.py", "exchanges/paradex/test_orders.py",
+            "exchanges/paradex/test_conformance.py", "exchanges/paradex/test_reads.py", "exchanges/paradex/test_session.py",
         ),
     ),
     "verdicts": (
@@ -83,6 +83,52 @@ TARGETS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
             "exchanges/paradex/test_verdicts_words.py", "exchanges/paradex/test_verdicts.py",
             "exchanges/paradex/test_orders.py",
         ),
+    ),
+    "sending": (
+        "exchanges/paradex/orders.py",
+        (
+            "exchanges/paradex/test_orders_edges.py", "exchanges/paradex/test_orders.py",
+            "exchanges/paradex/test_signed_ahead.py",
+        ),
+    ),
+    "signed": (
+        "exchanges/paradex/signing/typed_data.py",
+        (
+            "exchanges/paradex/test_signing_signers.py", "exchanges/paradex/test_signing_own_vectors.py",
+            "exchanges/paradex/test_signing_vectors.py", "exchanges/paradex/test_signing_keys.py",
+        ),
+    ),
+    "signers": (
+        "exchanges/paradex/signing/signer.py",
+        (
+            "exchanges/paradex/test_signing_signers.py", "exchanges/paradex/test_signing_own_vectors.py",
+            "exchanges/paradex/test_signing_vectors.py",
+        ),
+    ),
+    "answers": (
+        "exchanges/paradex/responses.py",
+        (
+            "exchanges/paradex/test_responses_words.py", "exchanges/paradex/test_reads.py",
+            "exchanges/paradex/test_streams.py", "exchanges/paradex/test_session.py",
+        ),
+    ),
+    "wire": (
+        "exchanges/paradex/wire.py",
+        (
+            "exchanges/paradex/test_responses_words.py", "exchanges/paradex/test_reads.py",
+            "exchanges/paradex/test_streams.py", "exchanges/paradex/test_session.py",
+        ),
+    ),
+    "pushes": (
+        "exchanges/paradex/account_frames.py",
+        (
+            "exchanges/paradex/test_account_frames.py", "exchanges/paradex/test_orders.py",
+            "exchanges/paradex/test_streams.py",
+        ),
+    ),
+    "binary": (
+        "exchanges/paradex/account_sbe.py",
+        ("exchanges/paradex/test_account_frames.py", "exchanges/paradex/test_sbe.py"),
     ),
 }  # fmt: skip
 """Module below src/flashscalper and the tests that must notice, quickest first."""

@@ -43,13 +43,16 @@ def test_stopping_by_hand_flattens_where_that_is_the_policy() -> None:
     protection = ProtectionSettings(signed_ahead=False, flatten_on_stop=True)
     stage = Stage(msgspec.structs.replace(SETTINGS, protection=protection))
     stage.long()
-    assert one(PlaceOrder, stage.operator(OperatorAction.STOP, "ctrl_c")).role is OrderRole.EXIT
+    leaving = one(PlaceOrder, stage.operator(OperatorAction.STOP, "ctrl_c"))
+    assert (leaving.role, leaving.reason) == (OrderRole.EXIT, "stop_requested")
 
 
 def test_flatten_closes_pauses_and_lets_resume_trade_again() -> None:
     stage = Stage()
     _, stop = stage.long()
     leaving = one(PlaceOrder, stage.operator(OperatorAction.FLATTEN))
+    assert leaving.reason == "flatten"
+    assert stage.engine.status().reasons == ("paused: flatten: test",)
     stage.fill_whole(leaving, 100.0)
     stage.show(stop, OrderStatus.CLOSED, reason="USER_CANCELED")
     assert stage.engine.status().state == "reducing"
@@ -88,6 +91,58 @@ def test_kill_cancels_entries_in_flight_even_unanswered_ones() -> None:
     stage = Stage()
     entry = stage.enter()
     assert one(CancelOrder, stage.operator(OperatorAction.KILL)).client_id == entry.client_id
+
+
+def flattening(stage: Stage) -> str:
+    return stage.engine._floor.flattening
+
+
+def test_a_flatten_goes_on_while_anything_is_held_and_is_over_when_nothing_is() -> None:
+    stage = Stage()
+    stage.long()
+    leaving = one(PlaceOrder, stage.operator(OperatorAction.FLATTEN))
+    stage.answer(leaving)
+    stage.fill(leaving, leaving.size / 2)
+    assert flattening(stage) == "flatten"
+    stage.fill(leaving, leaving.size / 2)
+    assert flattening(stage) == ""
+    assert stage.engine.status().reasons == ("paused: flatten: test",)
+
+
+def test_resume_ends_a_flatten_that_is_not_over() -> None:
+    stage = Stage()
+    stage.long()
+    stage.operator(OperatorAction.FLATTEN)
+    stage.operator(OperatorAction.RESUME)
+    assert (flattening(stage), stage.engine.status().reasons) == ("", ())
+
+
+def test_resume_leaves_a_kill_flattening_until_the_kill_is_cleared() -> None:
+    stage = Stage()
+    stage.long()
+    stage.operator(OperatorAction.KILL)
+    stage.operator(OperatorAction.RESUME)
+    assert flattening(stage) == "kill"
+    stage.operator(OperatorAction.RESUME, "clear_kill")
+    assert flattening(stage) == ""
+
+
+def test_resume_does_not_keep_a_run_open_that_ends() -> None:
+    stage = Stage()
+    stage.long()
+    stage.operator(OperatorAction.STOP, "end_of_run")
+    stage.operator(OperatorAction.RESUME)
+    assert (flattening(stage), stage.engine.status().reasons) == ("end_of_run", ("ending: end_of_run",))
+
+
+def test_a_pause_says_who_wanted_it_and_keeps_what_is_open() -> None:
+    stage = Stage()
+    stage.long()
+    none(PlaceOrder, stage.operator(OperatorAction.PAUSE, "lunch"))
+    status = stage.engine.status()
+    assert (status.state, status.reasons) == ("reducing", ("paused: lunch",))
+    stage.operator(OperatorAction.RESUME)
+    assert stage.engine.status().reasons == ()
 
 
 def test_every_word_of_a_person_is_in_the_journal() -> None:

@@ -46,8 +46,9 @@ def test_what_an_older_journal_does_not_say_of_an_order_is_as_if_it_never_happen
         "client_id": "fs-1-1", "symbol": ETH, "side": Side.BUY, "type": OrderType.LIMIT, "size": D(1), "price": None,
         "trigger_price": None, "time_in_force": TimeInForce.GTC, "reduce_only": False, "role": OrderRole.ENTRY,
         "reason": "x", "sent_at": 7, "state": S.SENT, "order_id": "", "filled": ZERO, "shown": ZERO, "busted": ZERO,
-        "busts": (), "updated_at": 0, "changed_at": 0, "cancel_reason": "", "refusal": "", "triggered": False, "canceling": False,
-        "cancel_asked_at": 0, "modifying": None, "modified_at": 0, "owed_since": 0, "adopted": False, "armed": False,
+        "busts": (), "updated_at": 0, "changed_at": 0, "cancel_reason": "", "refusal": "", "triggered": False,
+        "canceling": False, "cancel_asked_at": 0, "modifying": None, "modified_at": 0, "owed_since": 0,
+        "adopted": False, "armed": False,
     }  # fmt: skip
 
 
