@@ -1,4 +1,4 @@
-"""The journals of earlier releases: read, restored from, gone on with, and refused when they are damaged."""
+"""The runs of earlier releases: read, restored from, gone on with, refused when damaged; this release's is replayed."""
 
 from __future__ import annotations
 
@@ -14,12 +14,15 @@ from flashscalper.model.errors import JournalError
 from flashscalper.model.records import Note
 from flashscalper.runtime.journal import Journal, journal_metadata, read_journal
 from flashscalper.runtime.recovery import begin_journal, recover, state_of
+from flashscalper.runtime.replaying import Replay
 from flashscalper.runtime.session_lock import AccountFolder
 from flashscalper.runtime.setup import read_setup
 from flashscalper.trading.saved import read_back
-from tests.runtime.golden import GOLDENS, Facts, facts_of
+from tests.runtime.golden import GOLDENS, Facts, facts_of, unpacked
 
 RELEASES = sorted(path.name for path in GOLDENS.iterdir())
+THIS = version("flashscalper")
+ANEW = "`python -m tests.runtime.golden` makes it anew"
 
 
 @pytest.fixture(params=RELEASES)
@@ -28,12 +31,19 @@ def golden(request: pytest.FixtureRequest) -> Path:
 
 
 def test_this_release_has_one() -> None:
-    assert version("flashscalper") in RELEASES, "python -m tests.runtime.golden RELEASE makes it"
+    assert THIS in RELEASES, ANEW
 
 
-def test_it_reads_as_it_did(golden: Path) -> None:
+def test_this_releases_tape_leads_to_this_releases_journal_byte_for_byte(tmp_path: Path) -> None:
+    result = Replay(unpacked(GOLDENS / THIS, tmp_path / "run")).compare()
+    assert result.difference is None, f"decided otherwise than in the golden run; if that is what you want, {ANEW}"
+    assert result.same_bytes
+    assert result.equal == result.records > 200
+
+
+def test_it_reads_as_it_did(golden: Path, tmp_path: Path) -> None:
     facts = msgspec.json.decode((golden / "facts.json").read_bytes(), type=Facts)
-    assert facts_of(golden / "journal.fsj") == facts
+    assert facts_of(unpacked(golden, tmp_path / "run")) == facts
     assert facts.protected.held
     assert facts.protected.live_orders
     assert facts.end.fills > 1

@@ -1,4 +1,4 @@
-"""`flashscalper replay`: is the journal what the tape leads to? And the hops of one order or record."""
+"""`flashscalper replay`: is the journal what the tape leads to? And the hops of one order, record or event."""
 
 from __future__ import annotations
 
@@ -30,6 +30,9 @@ def replay(run: str, *, trace: str, runs: Path, json: bool) -> int:
 
 def _told(result: Replayed) -> list[str]:
     lines = [f"{result.events} events of the tape, {result.records} records of the journal, {result.equal} equal"]
+    if result.replay_hash:
+        words = "the same journal, byte for byte" if result.same_bytes else "the same journal, record by record"
+        lines.append(f"{words}: journal_hash {result.journal_hash}")
     if result.beyond_tape:
         lines.append(f"the journal has {result.beyond_tape} records after the tape's end, as after a crash")
     if result.difference is not None:
@@ -44,12 +47,13 @@ def _told(result: Replayed) -> list[str]:
 def _trace(run: Replay, wanted: str, *, json: bool) -> int:
     steps = list(run.trace(wanted))
     if not steps:
-        raise FlashScalperError(f"the run knows no order and no record {wanted!r}")
+        raise FlashScalperError(f"the run knows no order, no record and no event {wanted!r}")
     if json:
         sys.stdout.write(msgspec.json.encode([_document(step) for step in steps]).decode() + "\n")
         return 0
     for step in steps:
         sys.stdout.write(f"{_instant(step.at)}  event {step.number}: {_short(step.event)}\n")
+        sys.stdout.writelines(f"    -> {_short(closed)}\n" for closed in step.klines)
         for number, output in step.outputs:
             sys.stdout.write(f"    -> record {number}: {_short(output)}\n")
     return 0
@@ -58,6 +62,7 @@ def _trace(run: Replay, wanted: str, *, json: bool) -> int:
 def _document(step: Step) -> dict[str, Any]:
     return {
         "event": step.number, "at": step.at, "input": msgspec.to_builtins(step.event),
+        "klines": [msgspec.to_builtins(closed) for closed in step.klines],
         "outputs": [{"record": number, "output": msgspec.to_builtins(output)} for number, output in step.outputs],
     }  # fmt: skip
 

@@ -100,7 +100,9 @@ def replay(
     run: Annotated[str, typer.Argument(help="A run's folder, its id, or `last`.")],
     *,
     runs: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("runs"),
-    trace: Annotated[str, typer.Option(help="Print each hop of one client order id or journal record.")] = "",
+    trace: Annotated[
+        str, typer.Option(help="Print each hop of a client order id, a record (its number) or an event (`event:26`).")
+    ] = "",
     json: Json = False,
 ) -> int:
     """Feed a run's tape to a fresh engine and compare with its journal, record by record.

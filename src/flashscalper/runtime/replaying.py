@@ -6,6 +6,7 @@ second in a crash, so a journal that goes on after the tape's end is said, not c
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -15,7 +16,7 @@ import msgspec
 from flashscalper.model.errors import ConfigError
 from flashscalper.model.events import Event
 from flashscalper.model.records import KlineClosed
-from flashscalper.runtime.journal import Entry, Output, journal_metadata, read_journal
+from flashscalper.runtime.journal import Entry, Output, journal_hash, journal_metadata, read_journal
 from flashscalper.runtime.recovery import without_checkpoint
 from flashscalper.runtime.setup import read_setup
 from flashscalper.runtime.tape import read_tape
@@ -24,15 +25,21 @@ _ENCODER: Final = msgspec.msgpack.Encoder()
 _DECODER: Final = msgspec.msgpack.Decoder(Output)
 JOURNAL: Final = "journal.fsj"
 TAPE: Final = "tape"
+EVENT: Final = "event:"
+"""What stands before the number of an event of the tape, to tell it from the number of a record."""
 
 
 class Step(NamedTuple):
-    """One event of the tape (from 1), when it came, and what the fresh engine answered: (journal number from 1, output)."""
+    """One event of the tape (from 1), when it came, and what the fresh engine answered: (journal number from 1, output).
+
+    `klines` are the klines that the event closed or corrected; they follow from the tape and stand in no journal.
+    """
 
     number: int
     at: int
     event: Event
     outputs: tuple[tuple[int, Output], ...]
+    klines: tuple[KlineClosed, ...] = ()
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,13 +52,24 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):
-    """What a replay came to. `beyond_tape` counts the journal's records after the end of a tape that a crash cut short."""
+    """What a replay came to. `beyond_tape` counts the journal's records after the end of a tape that a crash cut short.
+
+    `journal_hash` is that of the summary (SHA-256 over the decisions), `replay_hash` that of the replay: where they are the
+    same, so is every byte. Empty as long as not every record was there to be compared.
+    """
 
     events: int
     records: int
     equal: int
     beyond_tape: int = 0
     difference: Difference | None = None
+    journal_hash: str = ""
+    replay_hash: str = ""
+
+    @property
+    def same_bytes(self) -> bool:
+        """Whether the replay would have written this very journal."""
+        return bool(self.replay_hash) and self.replay_hash == self.journal_hash
 
 
 class Replay:
@@ -71,16 +89,19 @@ class Replay:
         """Every event with what the fresh engine answers."""
         record = 0
         for number, recorded in enumerate(read_tape(self._folder / TAPE), start=1):
-            outputs = []
+            outputs, klines = [], []
             for output in self._engine.handle(recorded.event, recorded.at):
-                if not isinstance(output, KlineClosed):
+                if isinstance(output, KlineClosed):
+                    klines.append(output)
+                else:
                     record += 1
                     outputs.append((record, output))
-            yield Step(number, recorded.at, recorded.event, tuple(outputs))
+            yield Step(number, recorded.at, recorded.event, tuple(outputs), tuple(klines))
 
     def compare(self) -> Replayed:
         """Go through it and stop at the first difference."""
         events = equal = 0
+        digest = hashlib.sha256()
         last: list[tuple[int, int]] = []
         for step in self.steps():
             events = step.number
@@ -90,15 +111,19 @@ class Replay:
                     last.append((step.number, record))
                 elif _same(written, step.at, output):
                     equal += 1
+                    digest.update(_ENCODER.encode((step.at, output)))
                 else:
                     return self._differs(events, equal, record, step, written, output)
         if last and last[0][0] != events:
             number, record = last[0]
             nothing = Difference(record=record, event=number, journal="(its end)", replay="goes on")
             return Replayed(events=events, records=len(self._written), equal=equal, difference=nothing)
+        beyond = len(self._written) - equal
+        hashes = ("", "") if beyond else (journal_hash(self._folder / JOURNAL), digest.hexdigest())
         return Replayed(
-            events=events, records=len(self._written), equal=equal, beyond_tape=max(0, len(self._written) - equal)
-        )
+            events=events, records=len(self._written), equal=equal, beyond_tape=beyond, journal_hash=hashes[0],
+            replay_hash=hashes[1],
+        )  # fmt: skip
 
     def _differs(self, events: int, equal: int, record: int, step: Step, written: Entry, output: Output) -> Replayed:  # noqa: PLR0917
         theirs, ours = _apart(written, step.at, output)
@@ -106,19 +131,24 @@ class Replay:
         return Replayed(events=events, records=len(self._written), equal=equal, difference=difference)
 
     def trace(self, wanted: str) -> Iterator[Step]:
-        """The hops of one client order id, or the one event behind one record of the journal (its number). Outputs that have
-        nothing to do with it are left out."""
-        record = int(wanted) if wanted.isdecimal() else None
+        """The hops of one client order id, of one event of the tape (`event:26`), or of the event behind one record of the
+        journal (its number). Of an order, outputs that have nothing to do with it are left out."""
+        event, record = _number(wanted.removeprefix(EVENT)) if wanted.startswith(EVENT) else 0, _number(wanted)
         order_ids: set[str] = set()
         for step in self.steps():
-            if record is not None:
-                if any(number == record for number, _ in step.outputs):
+            if event or record:
+                if step.number == event or any(number == record for number, _ in step.outputs):
                     yield step
                     return
                 continue
             mine = tuple((number, output) for number, output in step.outputs if _names(output, wanted, order_ids))
             if mine or _names(step.event, wanted, order_ids):
-                yield step._replace(outputs=mine)
+                yield step._replace(outputs=mine, klines=())
+
+
+def _number(text: str) -> int:
+    """A number from 1; 0 for what is none."""
+    return int(text) if text.isascii() and text.isdecimal() else 0
 
 
 def _same(written: Entry, at: int, output: Output) -> bool:
