@@ -44,7 +44,7 @@ TARGETS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     ),
     "pursuit": (
         "trading/pursuit.py",
-        ("trading/test_pursuit.py", "trading/test_orders.py", "trading/test_reconcile.py"),
+        ("trading/test_pursuit_edges.py", "trading/test_pursuit.py", "trading/test_orders.py", "trading/test_reconcile.py"),
     ),
     "risk": (
         "trading/risk.py",
