@@ -54,10 +54,7 @@ TARGETS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "exposure": ("trading/exposure.py", ("trading/test_exposure.py", "trading/test_risk.py", "trading/test_orders.py")),
     "desk": (
         "trading/desk.py",
-        (
-            "trading/test_risk.py", "trading/test_operating.py", "trading/test_signed_ahead.py",
-            "trading/test_entry_flow.py", "trading/test_protection.py", "trading/test_pursuit.py", "trading/test_outside.py",
-        ),
+        ("trading/test_desk.py", "trading/test_operating.py", "trading/test_signed_ahead.py", "trading/test_risk.py"),
     ),
     "operating": ("trading/operating.py", ("trading/test_operating.py", "trading/test_saved.py")),
     "journal": (

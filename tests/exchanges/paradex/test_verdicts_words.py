@@ -124,3 +124,17 @@ def test_an_error_without_a_word_has_its_number() -> None:
     for code, verdict in ((40110, Verdict.REJECTED), (-32602, Verdict.REJECTED), (7, Verdict.UNKNOWN)):
         judged = judge_rpc(PLACE, _outcome(wire.RpcError(code=code, message="because", data=None)))
         assert (judged.verdict, judged.code, judged.message) == (verdict, str(code), "because")
+
+
+@pytest.mark.parametrize("kind", list(RequestKind))
+def test_only_a_status_of_the_two_hundreds_is_an_acceptance(kind: RequestKind) -> None:
+    for status in (199, 300):
+        judged = judge_http(kind, response(status, b""))
+        assert (judged.verdict, judged.code) == (Verdict.UNKNOWN, f"HTTP_{status}")
+    for status in (200, 299):
+        assert judge_http(RequestKind.CANCEL, response(status, b"")).verdict is Verdict.ACCEPTED
+
+
+def test_a_verdict_stands() -> None:
+    with pytest.raises(AttributeError):
+        unknown("A", "b").verdict = Verdict.ACCEPTED  # type: ignore[misc]
