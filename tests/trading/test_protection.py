@@ -18,7 +18,7 @@ from flashscalper.model.events import (
 from flashscalper.model.orders import Order, OrderRole, OrderStatus, OrderType, Side
 from flashscalper.model.positions import PositionSide
 from flashscalper.model.records import OrderDenied, ProtectionChanged, RoundTripClosed
-from flashscalper.strategies.exit_policy import ExitPolicy, PartialProfit, percent
+from flashscalper.strategies.exit_policy import ExitPolicy, PartialProfit, Trailing, percent
 from flashscalper.trading.settings import ProtectionSettings
 from tests.trading.stage import ETH, SETTINGS, D, Stage, every, none, one, shown
 
@@ -320,16 +320,28 @@ def test_a_take_profit_that_the_exchange_takes_away_becomes_a_software_exit() ->
     assert one(PlaceOrder, stage.price(101.5)).reason == "target"
 
 
-def test_when_the_order_rate_is_used_up_protection_tries_again_soon() -> None:
-    risk = REPLACED(SETTINGS.risk, max_orders_per_second=2, reserve_share=0.5)
+def test_an_order_rate_that_is_used_up_is_in_the_way_of_no_stop_no_larger_stop_and_no_exit() -> None:
+    risk = REPLACED(SETTINGS.risk, max_orders_per_second=1, reserve_share=0.0)
     stage = Stage(REPLACED(SETTINGS, risk=risk))
     entry = stage.enter()
     stage.answer(entry)
     stop = one(PlaceOrder, stage.fill(entry, D("1"), 100.01))
-    outputs = stage.answer(stop, Verdict.REJECTED, "VALIDATION_ERROR")
-    none(PlaceOrder, outputs)
-    assert one(OrderDenied, outputs).gate.code == "order_rate"
-    assert one(PlaceOrder, stage.wait(1.1)).reason == "stop_refused"
+    stage.rest_stop(stop)
+    assert one(ModifyOrder, stage.fill(entry, D("2"), 100.01)).size == D(3)
+    outputs = stage.show(stop, OrderStatus.CLOSED, reason="USER_CANCELED")
+    assert one(PlaceOrder, outputs).reason == "stop_lost"
+    assert every(OrderDenied, stage.said) == []
+
+
+def test_moving_a_stop_up_waits_for_the_order_rate() -> None:
+    risk = REPLACED(SETTINGS.risk, max_orders_per_minute=2, reserve_share=0.0)
+    exits = ExitPolicy(
+        stop=percent(0.5), target=percent(9.0), trailing=Trailing(activation=percent(0.2), distance=percent(0.1))
+    )
+    stage = Stage(REPLACED(SETTINGS, risk=risk, exits=exits))
+    stage.long()
+    none(ModifyOrder, stage.price(100.8) + stage.wait(50.0) + stage.price(100.8))
+    assert every(ModifyOrder, stage.wait(15.0))
 
 
 def test_every_change_of_protection_is_told_with_stop_and_size() -> None:

@@ -1,7 +1,8 @@
 """The order desk: the only place where order commands are made. What it says goes out in order, records before commands.
 
-Entries pass every hard limit here, immediately before they leave; orders that reduce pass the order rate only, on a lane
-with a reserve. An order is followed from the moment it is decided, and its client id is used once.
+Entries pass every hard limit here, immediately before they leave. What reduces risk is denied nothing here: stops, exits and
+changes of a stop's size leave at once and count in the order rate, so that entries wait; only the mere move of a price waits
+for that rate. An order is followed from the moment it is decided, and its client id is used once.
 """
 
 from __future__ import annotations
@@ -124,12 +125,8 @@ class Desk:
     def reduce(
         self, symbol: str, side: Side, size: Decimal, *, type: OrderType, role: OrderRole, reason: str, now: int,
         price: Decimal | None = None, trigger_price: Decimal | None = None,
-    ) -> TrackedOrder | None:  # fmt: skip
-        """Send a reduce-only order; None when the order rate has no room for it just now."""
-        gate = self.risk.rate_gate(now, reduces=True)
-        if not gate.passed:
-            self.deny(Proposal(symbol=symbol, side=side, size=size, price=price or trigger_price or size), gate, role, now)
-            return None
+    ) -> TrackedOrder:  # fmt: skip
+        """Send a reduce-only order."""
         command = PlaceOrder(
             client_id=self._ids.next_id(), symbol=symbol, side=side, type=type, size=size, price=price,
             trigger_price=trigger_price, reduce_only=True, role=role, reason=reason,
@@ -146,13 +143,8 @@ class Desk:
         self.ask(ArmOrder(order=order))
         return order
 
-    def release(self, armed: PlaceOrder, reason: str, now: int) -> TrackedOrder | None:
-        """Send an armed order; None when the order rate has no room for it just now, and it stays armed."""
-        gate = self.risk.rate_gate(now, reduces=True)
-        if not gate.passed:
-            proposal = Proposal(symbol=armed.symbol, side=armed.side, size=armed.size, price=armed.size)
-            self.deny(proposal, gate, armed.role, now)
-            return None
+    def release(self, armed: PlaceOrder, reason: str, now: int) -> TrackedOrder:
+        """Send an armed order."""
         order = msgspec.structs.replace(armed, reason=reason)
         return self._send(order, ReleaseOrder(order=order), now)
 
@@ -164,10 +156,10 @@ class Desk:
         self, order: TrackedOrder, *, size: Decimal, now: int, reason: str, price: Decimal | None = None,
         trigger_price: Decimal | None = None,
     ) -> bool:  # fmt: skip
-        """Change a reduce-only order in place; False when the order rate has no room just now."""
+        """Change a reduce-only order in place; False when only its price would move and the order rate has no room."""
         assert order.reduce_only
         assert order.order_id
-        if not self.risk.rate_gate(now, reduces=True).passed:
+        if size == order.size and not self.risk.rate_gate(now, reduces=True).passed:
             return False
         command = ModifyOrder(
             client_id=order.client_id, order_id=order.order_id, symbol=order.symbol, side=order.side, type=order.type,

@@ -265,18 +265,11 @@ class Protection:
         if now < self._stop_at:
             self._wake(self._stop_at)
             return
-        sent = self._desk.reduce(
+        self.stop = self._desk.reduce(
             self.symbol, seen.closing_side, abs(seen.size), type=OrderType.STOP_MARKET, role=OrderRole.STOP, reason="stop",
             now=now, trigger_price=price,
         )  # fmt: skip
-        if sent is None:
-            self._wait_for_stop(now)
-            return
-        self.stop, self._moved_at = sent, now
-
-    def _wait_for_stop(self, now: int) -> None:
-        self._stop_at = now + self._us(self._settings.exit_retry_s)
-        self._wake(self._stop_at)
+        self._moved_at = now
 
     def _watch_triggered(self, stop: TrackedOrder, seen: Situation, now: int) -> None:
         """It was triggered: it is closing us. If it does not, we do."""
@@ -311,7 +304,8 @@ class Protection:
         elif self._desk.modify(stop, size=size, trigger_price=price, reason="stop", now=now):
             self._moved_at = now
         else:
-            self._wait_for_stop(now)
+            self._stop_at = now + self._us(self._settings.exit_retry_s)
+            self._wake(self._stop_at)
 
     # The way out
 
@@ -339,21 +333,16 @@ class Protection:
             return
         size = abs(seen.size) if wish.size is None else min(wish.size, abs(seen.size))
         wish.order = self._leave(seen.closing_side, size, wish.reason, now)
-        if wish.order is None:
-            self._retry_at = now + self._us(self._settings.exit_retry_s)
-            self._wake(self._retry_at)
 
-    def _leave(self, side: Side, size: Decimal, reason: str, now: int) -> TrackedOrder | None:
+    def _leave(self, side: Side, size: Decimal, reason: str, now: int) -> TrackedOrder:
         """The closing order: the one that is signed already if it fits, else a new one."""
         armed = self.armed
         if armed is None or (armed.side, armed.size) != (side, size):
             return self._desk.reduce(
                 self.symbol, side, size, type=OrderType.MARKET, role=OrderRole.EXIT, reason=reason, now=now
             )
-        released = self._desk.release(armed, reason, now)
-        if released is not None:
-            self.armed = None
-        return released
+        self.armed = None
+        return self._desk.release(armed, reason, now)
 
     def _after_exit(self, wish: Wish, order: TrackedOrder, now: int) -> None:
         """A closing order ended. A partial exit is done with it, or failed; a whole one goes on until flat."""

@@ -32,10 +32,11 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """The last gate before an order leaves. Exposure counts open positions, orders in flight and unknown orders in full.
 
     `max_leverage` is notional of the whole account over equity, `max_margin_share` initial margin over equity. The collar
-    compares an entry's worst price with the mark and with our own mid. `reserve_share` of the order rate is kept for
-    orders that reduce. Daily loss is realised and unrealised since midnight UTC, by our own fills, so transfers do not
-    count; drawdown is from the highest equity of the journal. A breaker (rejects, drawdown, fee) holds until a person
-    says `resume`; loss limits of the day end with the day, cooldowns by themselves.
+    compares an entry's worst price with the mark and with our own mid. The order rates are never in the way of a stop or an
+    exit: those count in them, and entries, which may use all but `reserve_share` of them, wait. Daily loss is realised and
+    unrealised since midnight UTC, by our own fills, so transfers do not count; drawdown is from the highest equity of the
+    journal. A breaker (rejects, drawdown, fee) holds until a person says `resume`; loss limits of the day end with the day,
+    cooldowns by themselves.
     """
 
     max_order_notional: Decimal = Decimal(25_000)
