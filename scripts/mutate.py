@@ -56,6 +56,7 @@ TARGETS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
         "trading/desk.py",
         ("trading/test_desk.py", "trading/test_operating.py", "trading/test_signed_ahead.py", "trading/test_risk.py"),
     ),
+    "settings": ("trading/settings.py", ("trading/test_settings_edges.py", "trading/test_settings.py")),
     "operating": ("trading/operating.py", ("trading/test_operating.py", "trading/test_saved.py")),
     "journal": (
         "runtime/journal.py", ("runtime/test_journal_edges.py", "runtime/test_journal.py", "runtime/test_recovery.py"),
