@@ -390,8 +390,7 @@ def judge(label: str, say: Callable[[str], None], every: int) -> Score:
     survivors = []
     began = time.monotonic()
     for number, mutant in enumerate(chosen, 1):
-        # The sharpest file first: most mutants are gone before the others are even collected.
-        if all(outcome(module, part, mutant.tree) == "survived" for part in (paths[:1], paths[1:]) if part):
+        if outcome(module, paths, mutant.tree) == "survived":
             survivors.append(mutant)
             say(f"  survived, {path}:{mutant.line}: {mutant.before} -> {mutant.after}")
         if number % 50 == 0:
