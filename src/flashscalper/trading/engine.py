@@ -175,9 +175,14 @@ class Engine:
 
     def _tell_equity(self, now: int) -> None:
         """The regular look at the whole: equity against the loss limits, data against its age."""
-        self._keeping.next_equity(now)
         self._outside.check_age(now)
-        if not self._floor.money_known:
+        if self._floor.money_known:
+            self._judge_equity(now)
+        self._keeping.next_equity(now)
+
+    def _judge_equity(self, now: int) -> None:
+        """What we are worth. With a position that has no price yet (after a restart) nobody can say."""
+        if not self._floor.priced:
             return
         equity = self._floor.equity()
         self._floor.risk.on_equity(equity, now)
@@ -301,7 +306,7 @@ class Engine:
         state.mark_at = now
         if state.plan is not None:
             self._judge_price(state, now)
-            if self._floor.money_known:
+            if self._floor.money_known and self._floor.priced:
                 self._floor.risk.on_equity(self._floor.equity(), now)
 
     def _judge_price(self, state: MarketState, now: int, printed: float | None = None) -> None:

@@ -25,7 +25,7 @@ ORDERS_AT_ONCE: Final = 2
 """An entry and its stop: what leaves within the same second when the entry fills at once."""
 SPEED_BUMP_S: Final = 0.3
 """How long a Retail order waits at the exchange before it may take."""
-_MOST: Final = max(limit for limit, _ in RETAIL_LIMITS)
+RETAIL_ORDERS_KEPT: Final = max(limit for limit, _ in RETAIL_LIMITS)
 _INTERACTIVE: Final = "interactive"
 
 
@@ -86,7 +86,7 @@ class RetailBudget:
     """Our orders of the last day, and whether the next one still counts as Retail. Windows roll: the strictest reading."""
 
     def __init__(self, sent: Iterable[int] = ()) -> None:
-        self._sent: deque[int] = deque(sent, maxlen=_MOST)
+        self._sent: deque[int] = deque(sent, maxlen=RETAIL_ORDERS_KEPT)
 
     def on_sent(self, now: int) -> None:
         """One more order left."""

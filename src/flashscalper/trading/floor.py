@@ -130,6 +130,11 @@ class Floor:
             open_orders=sum(1 for order in self.orders.all_active() if order.live),
         )  # fmt: skip
 
+    @property
+    def priced(self) -> bool:
+        """Whether every open position has a price to be valued at."""
+        return all(self.markets[symbol].price is not None for symbol in self.ledger.open_symbols())
+
     def equity(self) -> Decimal:
         """Cash and unrealised PnL by our own fold."""
         marks = {symbol: price for symbol in self.ledger.open_symbols() if (price := self.markets[symbol].price) is not None}

@@ -34,13 +34,16 @@ class Keeping:
         self._ids = ids
         self._plans: dict[str, ExitState] = {}
         self._cash: Decimal | None = None
+        self._peak: Decimal | None = None
         self.counters_changed = True
         self.equity_at = floor.started_at
         self._every_us = int(floor.settings.timing.equity_every_s * SECOND_US)
 
     def next_equity(self, now: int) -> None:
-        """The next equity point lies on the grid of its period, whenever this one was taken."""
+        """The next equity point lies on the grid of its period, whenever this one was taken. A peak that grew since the last
+        is written down with it."""
         self.equity_at = now - now % self._every_us + self._every_us
+        self.counters_changed = self.counters_changed or self._peak != self._floor.risk.peak
 
     def write_down(self, now: int) -> None:
         """Say what changed since the last time."""
@@ -57,8 +60,9 @@ class Keeping:
             if known is None or (known.stop, known.partial_taken) != (learned.stop, learned.partial_taken):
                 self._plans[state.symbol] = learned
                 floor.note(EXIT_PLAN, encode_note(_saved_plan(state)), now, state.symbol)
-        if self.counters_changed:
-            self.counters_changed = False
+        if self.counters_changed or floor.risk.unsaved:
+            self.counters_changed = floor.risk.unsaved = False
+            self._peak = floor.risk.peak
             counters = msgspec.structs.replace(floor.risk.counters(), sent=[])
             floor.note(RISK_COUNTERS, encode_note(counters), now)
 

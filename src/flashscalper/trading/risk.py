@@ -57,13 +57,15 @@ class RiskCounters(msgspec.Struct, frozen=True, kw_only=True):
     losses_in_a_row: int = 0
     rejects: list[int] = []
     sent: list[int] = []
+    changes: list[int] = []
     reasons: dict[str, str] = {}
     until: dict[str, int] = {}
     symbol_until: dict[str, int] = {}
 
 
 class Risk:
-    """Limits, breakers and cooldowns of one account. `tell` takes the record of every change of state."""
+    """Limits, breakers and cooldowns of one account. `tell` takes the record of every change of state; `unsaved` says that
+    a count has changed without one, until whoever writes counts down takes it back."""
 
     def __init__(
         self, limits: RiskLimits, tell: Callable[[TradingStateChanged], None], counters: RiskCounters | None
@@ -74,13 +76,14 @@ class Risk:
         self._reasons: dict[str, str] = dict(saved.reasons)
         self._until: dict[str, int] = dict(saved.until)
         self._symbol_until: dict[str, int] = dict(saved.symbol_until)
-        self._sent: deque[int] = deque(saved.sent, maxlen=limits.max_orders_per_minute)
+        self._sent: deque[int] = deque(sorted((*saved.sent, *saved.changes)), maxlen=limits.max_orders_per_minute)
         self._rejects: deque[int] = deque(saved.rejects, maxlen=limits.max_consecutive_rejects)
         self._intents: deque[tuple[int, object]] = deque(maxlen=64)
         self._day = saved.day
         self._day_equity = saved.day_equity
         self._peak = saved.peak_equity
         self._losses = saved.losses_in_a_row
+        self.unsaved = False
         self.state = self._level()
 
     # The state and its reasons
@@ -89,6 +92,11 @@ class Risk:
     def reasons(self) -> tuple[str, ...]:
         """Every reason that holds, as `code: sentence`."""
         return tuple(f"{code}: {text}" if text else code for code, text in self._reasons.items())
+
+    @property
+    def peak(self) -> Decimal | None:
+        """The highest equity of the journal, or since a drawdown was taken away."""
+        return self._peak
 
     def holds(self, code: str) -> bool:
         """Whether a reason holds."""
@@ -145,6 +153,7 @@ class Risk:
 
     def on_answer(self, *, rejected: bool, now: int, detail: str = "") -> None:
         """An order was taken or refused by the exchange: refusals in a row trip the breaker."""
+        self.unsaved = self.unsaved or rejected or bool(self._rejects)
         if not rejected:
             self._rejects.clear()
             return
@@ -175,7 +184,7 @@ class Risk:
         """Equity by our own fold (so deposits and withdrawals do not count): daily loss and drawdown."""
         limits = self.limits
         if now // DAY_US != self._day or self._day_equity is None:
-            self._day, self._day_equity = now // DAY_US, equity
+            self._day, self._day_equity, self.unsaved = now // DAY_US, equity, True
         self._peak = equity if self._peak is None else max(self._peak, equity)
         loss = self._day_equity - equity
         caps = [limits.max_daily_loss] if limits.max_daily_loss is not None else []

@@ -6,6 +6,7 @@ last client id. Everything else (klines, quotes, the exchange's own figures) is 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any, Final
@@ -15,11 +16,13 @@ import msgspec
 from flashscalper.model.amounts import ZERO
 from flashscalper.model.commands import ArmOrder, CancelOrder, DisarmOrder, ModifyOrder, PlaceOrder, ReleaseOrder
 from flashscalper.model.fills import Fill, FillKind, Liquidity
+from flashscalper.model.instants import MINUTE_US
 from flashscalper.model.records import FillBooked, Note, OrderStateChanged, Reconciled, RoundTripClosed
 from flashscalper.strategies.base import Signal
 from flashscalper.trading.client_ids import parse_client_id
 from flashscalper.trading.costs import CostEstimate
 from flashscalper.trading.exits import ExitState
+from flashscalper.trading.fees import RETAIL_ORDERS_KEPT
 from flashscalper.trading.orders import LIVE, OrderState, TrackedOrder, tracked
 from flashscalper.trading.positions import BookedFill, fill_key
 from flashscalper.trading.risk import RiskCounters
@@ -31,6 +34,8 @@ FUNDING: Final = "funding"
 REBUILD_DROPPED: Final = "rebuild_dropped"
 BUST_UNSEEN: Final = "bust_unseen"
 """A fill was taken back before it was seen: it must not be booked when it comes."""
+_SENT_KEPT: Final = 10_000
+"""When orders left: as many as the largest order rate of a minute counts."""
 LATE_ORDERS_KEPT: Final = 500
 """Orders that had ended are restored too, because late news of them still counts; the newest of them."""
 
@@ -78,7 +83,8 @@ class _Reading:
         self.foreign: dict[str, Decimal] = {}
         self.plans: dict[str, SavedPlan] = {}
         self.counters = RiskCounters()
-        self.sent: list[int] = []
+        self.sent: deque[int] = deque(maxlen=_SENT_KEPT)
+        self.changes: deque[int] = deque(maxlen=_SENT_KEPT)
         if begin is not None:
             self._begin(begin)
 
@@ -89,11 +95,12 @@ class _Reading:
         self.fills = {fill_key(*booked.fill.key): booked for booked in begin.fills}
         self.busted = dict.fromkeys(begin.busted)
         self.foreign, self.plans, self.counters = dict(begin.foreign), dict(begin.plans), begin.counters
-        self.sent = list(begin.counters.sent)
+        self.sent.extend(begin.counters.sent)
+        self.changes.extend(begin.counters.changes)
 
     def placed(self, command: PlaceOrder) -> None:
         self.follow(command)
-        self.sent = [*self.sent[-1_000:], self.at]
+        self.sent.append(self.at)
 
     def follow(self, command: PlaceOrder) -> TrackedOrder:
         order = self.orders[command.client_id] = tracked(command, self.at)
@@ -118,6 +125,7 @@ class _Reading:
             order.changed_at = change.changed_at
 
     def modified(self, command: ModifyOrder) -> None:
+        self.changes.append(self.at)
         order = self.orders.get(command.client_id)
         if order is not None:
             order.order_id = command.order_id
@@ -166,17 +174,22 @@ class _Reading:
     def reconciled(self, record: Reconciled) -> None:
         self.foreign = dict(record.foreign)
 
+    def _counters(self) -> RiskCounters:
+        """As noted last, with when orders left: a minute of them, and all that the Retail limits of a day count."""
+        sent, changes = ([at for at in queue if at > self.at - MINUTE_US] for queue in (self.sent, self.changes))
+        day = list(self.sent)[-RETAIL_ORDERS_KEPT:]
+        return msgspec.structs.replace(self.counters, sent=max(day, sent, key=len), changes=changes)
+
     def saved(self) -> SavedState:
         live = [order for order in self.orders.values() if order.state in LIVE]
         ended = [order for order in self.orders.values() if order.state not in LIVE][-LATE_ORDERS_KEPT:]
         for order in live:
             if order.state is OrderState.SENT:
                 order.state = OrderState.UNKNOWN
-        counters = msgspec.structs.replace(self.counters, sent=self.sent)
         return SavedState(
             saved_at=self.at, starting_cash=self.starting_cash, last_client_id=self.last_client_id,
             orders=(*ended, *live), fills=tuple(self.fills.values()), busted=tuple(self.busted), payments=self.payments,
-            foreign=self.foreign, plans=self.plans, counters=counters,
+            foreign=self.foreign, plans=self.plans, counters=self._counters(),
         )  # fmt: skip
 
 
