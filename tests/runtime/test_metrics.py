@@ -10,7 +10,8 @@ from flashscalper.model.errors import ConfigError
 from flashscalper.model.events import StreamChanged
 from flashscalper.model.klines import Trade
 from flashscalper.model.orders import Side
-from flashscalper.runtime.metrics import Metrics, MetricsServer
+from flashscalper.runtime.metrics import Kept, Metrics, MetricsServer
+from flashscalper.runtime.store.follower import StoreState
 from tests.trading.stage import ETH, Stage
 
 
@@ -48,6 +49,21 @@ def test_a_stream_that_comes_back_is_a_reconnect_and_the_first_time_is_not() -> 
     seen = scraped(metrics)
     assert seen["reconnects_total market"] == 1
     assert seen["degraded"] == 1
+
+
+def test_how_it_stands_with_journal_log_and_store() -> None:
+    stage = Stage()
+    kept = [Kept()]
+    metrics = Metrics(lambda: (stage.engine.status(), False), lambda: kept[0])
+    seen = scraped(metrics)
+    assert (seen["store_status off"], seen["store_status lost"], seen["journal_lost"]) == (1, 0, 0)
+    lost = StoreState("there", "lost", "refused", behind_bytes=4_096, behind_s=12.5, failures=3)
+    kept[0] = Kept(journal_lost=True, log_lines_lost=7, store=lost)
+    for _ in range(2):
+        seen = scraped(metrics)
+        assert (seen["store_status off"], seen["store_status lost"], seen["store_failures_total"]) == (0, 1, 3)
+        assert (seen["store_behind_bytes"], seen["store_behind_seconds"]) == (4_096, 12.5)
+        assert (seen["journal_lost"], seen["log_lines_lost"]) == (1, 7)
 
 
 def test_it_is_served_on_loopback_and_a_port_in_use_is_named() -> None:

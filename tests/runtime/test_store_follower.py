@@ -104,7 +104,9 @@ def test_a_database_that_goes_away_is_said_and_brought_up_to_date(
         server.stop()
         try:
             append(journal, second)
-            until(follower, lambda seen: seen.state == "lost" and seen.behind_bytes > 0)
+            seen = until(follower, lambda seen: seen.state == "lost" and seen.behind_bytes > 0)
+            assert seen.failures > 0
+            assert until(follower, lambda later: later.behind_s > seen.behind_s).behind_bytes > 0
             news = follower.news()
             assert "lost: " in news
             assert "trading goes on" in news
@@ -113,6 +115,7 @@ def test_a_database_that_goes_away_is_said_and_brought_up_to_date(
             server.start()
         until(follower, all_in)
         assert follower.news() == f"store {target.where} is up to date again"
+        assert follower.seen.behind_s == 0
     assert held(target) == rebuilt(runs, tmp_path / "again")
 
 

@@ -89,6 +89,11 @@ class RunLog:
         """One more text that no line may show."""
         self._secrets = (*self._secrets, secret)
 
+    @property
+    def lost(self) -> int:
+        """Lines that could not be written."""
+        return self._file.lost
+
     def close(self) -> None:
         """Nothing is written afterwards."""
         self._file.close()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Final
+from typing import Final, NamedTuple
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -19,6 +19,8 @@ from flashscalper.model.instants import SECOND_US
 from flashscalper.model.klines import Trade
 from flashscalper.model.records import FillBooked, KlineClosed, OrderDenied, RoundTripClosed, SignalJudged
 from flashscalper.runtime.journal import Output
+from flashscalper.runtime.store.follower import STATES as STORE_STATES
+from flashscalper.runtime.store.follower import StoreState
 from flashscalper.trading.status import EngineStatus
 
 PREFIX: Final = "flashscalper_"
@@ -28,16 +30,27 @@ _DURATION_BUCKETS: Final = (1, 5, 15, 30, 60, 120, 300, 600, 1_800, 3_600)
 _STATES: Final = ("active", "reducing", "halted")
 
 
+class Kept(NamedTuple):
+    """How it stands with what a run writes: whether its journal cannot be written any more, lines that its log lost, and
+    the store."""
+
+    journal_lost: bool = False
+    log_lines_lost: int = 0
+    store: StoreState = StoreState("", "off")
+
+
 class Metrics:
     """An observer of the trader. `look` gives the engine's status and whether the run is degraded."""
 
-    def __init__(self, look: Callable[[], tuple[EngineStatus, bool]]) -> None:
+    def __init__(self, look: Callable[[], tuple[EngineStatus, bool]], kept: Callable[[], Kept] = Kept) -> None:
         self._look = look
+        self._kept = kept
         self._registry = CollectorRegistry()
         self._ready: set[str] = set()
         self._count_trading()
         self._count_market()
         self._measure()
+        self._measure_kept()
 
     def _count_trading(self) -> None:
         self._trips = self._counter("trades", "Round trips closed", "symbol", "side", "result")
@@ -64,6 +77,15 @@ class Metrics:
         self._exposure = self._gauge("position_exposure_usd", "Notional of the open position", "symbol")
         self._open = self._gauge("open_positions", "Positions held")
         self._unknown = self._gauge("orders_unknown", "Orders of this run whose answer did not come")
+
+    def _measure_kept(self) -> None:
+        self._journal_lost = self._gauge("journal_lost", "1 when the journal cannot be written and nothing is opened")
+        self._log_lost = self._gauge("log_lines_lost", "Lines that the log could not take")
+        self._store = self._gauge("store_status", "1 for the state that the store is in", "status")
+        self._store_bytes = self._gauge("store_behind_bytes", "Bytes of the journal that are not in the store")
+        self._store_seconds = self._gauge("store_behind_seconds", "Since the store held the whole journal; 0 while it does")
+        self._store_failed = self._counter("store_failures", "Times that the database did not do what was asked")
+        self._store_failures = 0
 
     def __call__(self, event: Event, outputs: Sequence[Output]) -> None:
         """Count one event and what the engine answered."""
@@ -102,7 +124,18 @@ class Metrics:
             price = market.mark or market.last_price or 0.0
             self._unrealized.labels(market.symbol).set(float(position.unrealized_pnl) if position else 0.0)
             self._exposure.labels(market.symbol).set(abs(float(position.size)) * price if position else 0.0)
+        self._set_kept(self._kept())
         return generate_latest(self._registry)
+
+    def _set_kept(self, kept: Kept) -> None:
+        self._journal_lost.set(kept.journal_lost)
+        self._log_lost.set(kept.log_lines_lost)
+        for state in STORE_STATES:
+            self._store.labels(state).set(kept.store.state == state)
+        self._store_bytes.set(kept.store.behind_bytes)
+        self._store_seconds.set(kept.store.behind_s)
+        self._store_failed.inc(kept.store.failures - self._store_failures)
+        self._store_failures = kept.store.failures
 
     def _on_stream(self, change: StreamChanged) -> None:
         if change.ready and change.stream in self._ready:

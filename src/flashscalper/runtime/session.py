@@ -27,7 +27,7 @@ from flashscalper.runtime.control import Asked, ControlServer
 from flashscalper.runtime.hosting.paper import PaperExchange
 from flashscalper.runtime.live import LiveDriver
 from flashscalper.runtime.logs import RunLog
-from flashscalper.runtime.metrics import Metrics, MetricsServer
+from flashscalper.runtime.metrics import Kept, Metrics, MetricsServer
 from flashscalper.runtime.preflight import Readiness
 from flashscalper.runtime.recovery import begin_journal
 from flashscalper.runtime.session_lock import AccountFolder
@@ -78,7 +78,7 @@ class Session:
         self.folder = folder
         self.artifacts = artifacts
         self.tally = Tally(for_report=False)
-        self.metrics = Metrics(self._looked_at)
+        self.metrics = Metrics(self._looked_at, self._kept)
         self.clock = WallClock()
         self.started_at = self.clock.now()
         self._log = log
@@ -253,6 +253,9 @@ class Session:
     def _looked_at(self) -> tuple[EngineStatus, bool]:
         seen = self.engine.status()
         return seen, self._degraded(seen)
+
+    def _kept(self) -> Kept:
+        return Kept(journal_lost=bool(self.trader.journal_lost), log_lines_lost=self._log.lost, store=self.store.seen)
 
     def _degraded(self, seen: EngineStatus) -> bool:
         """A stream that was there is gone."""

@@ -7,6 +7,7 @@ So the path of an order knows nothing of the database, and one that is slow, ful
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -19,6 +20,7 @@ from flashscalper.model.errors import JournalError, StoreError
 from flashscalper.runtime.store.database import Database
 from flashscalper.runtime.store.filling import Filling, catch_up
 
+STATES: Final = ("off", "starting", "current", "behind", "lost")
 POLL_S: Final = 0.25
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 10.0
@@ -38,12 +40,15 @@ class StoreTarget(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class StoreState(msgspec.Struct, frozen=True):
-    """How the store is: `off`, `starting`, `current`, `behind` or `lost`, why, and by how many bytes of the journal."""
+    """How the store is: one of STATES, why, and how far it is behind the journal: bytes, and seconds since it held all of
+    it (or since the run began). `failures` counts how often the database did not do what was asked."""
 
     where: str
     state: str
     detail: str = ""
     behind_bytes: int = 0
+    behind_s: float = 0.0
+    failures: int = 0
 
 
 class StoreFollower:
@@ -61,12 +66,14 @@ class StoreFollower:
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
         self._seen = StoreState(where="", state="off") if target is None else StoreState(target.where, "starting")
+        self._whole_at = time.monotonic()
         self._said = self._seen.state
         self._said_detail = ""
 
     def start(self, journal: Path) -> None:
         """Begin; the journal is there."""
         self._journal = journal
+        self._whole_at = time.monotonic()
         if self._target is not None:
             self._thread = threading.Thread(target=self._work, args=(self._target,), name="store", daemon=True)
             self._thread.start()
@@ -76,7 +83,8 @@ class StoreFollower:
         """How it is, as of now."""
         seen, left = self._seen, self._left()
         late = seen.state == "current" and left > LATE_BYTES
-        return msgspec.structs.replace(seen, behind_bytes=left, state="behind" if late else seen.state)
+        behind_s = round(time.monotonic() - self._whole_at, 3) if left else 0.0
+        return msgspec.structs.replace(seen, behind_bytes=left, behind_s=behind_s, state="behind" if late else seen.state)
 
     def news(self) -> str:
         """A sentence for people when it is not as it was at the last call; else empty."""
@@ -93,6 +101,8 @@ class StoreFollower:
         return f"store {seen.where} is up to date again" if before == "lost" else ""
 
     def _left(self) -> int:
+        if self._target is None:
+            return 0
         try:
             return self._filling.left() if self._filling is not None else self._journal.stat().st_size
         except (JournalError, OSError):
@@ -141,15 +151,17 @@ class StoreFollower:
             self._filling.go_on(database)
         while True:
             ending = self._ending.is_set()
+            asked_at = time.monotonic()
             if self._filling.step(database):
                 if self._seen.state != "current":
                     self._tell("behind", "")
-            elif ending:
-                self._tell("current", "; ".join(troubles))
+                continue
+            self._whole_at = asked_at
+            self._tell("current", "; ".join(troubles))
+            if ending:
                 return
-            else:
-                self._tell("current", "; ".join(troubles))
-                self._ending.wait(POLL_S)
+            self._ending.wait(POLL_S)
 
     def _tell(self, state: str, detail: str) -> None:
-        self._seen = msgspec.structs.replace(self._seen, state=state, detail=detail, behind_bytes=0)
+        failures = self._seen.failures + (state == "lost")
+        self._seen = msgspec.structs.replace(self._seen, state=state, detail=detail, failures=failures)
