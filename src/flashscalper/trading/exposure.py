@@ -13,7 +13,9 @@ from flashscalper.trading.orders import TrackedOrder
 
 
 class SymbolExposure(msgspec.Struct, frozen=True, kw_only=True):
-    """One market: the signed position, what live orders may still buy or sell (reduce-only ones cannot add), and a price."""
+    """One market: the signed position, what live orders may still buy or sell (reduce-only ones cannot add), and a price.
+    `foreign` is what somebody else holds in it on the same account: not ours to manage, but its margin is the account's.
+    """
 
     symbol: str
     position: Decimal = ZERO
@@ -21,11 +23,13 @@ class SymbolExposure(msgspec.Struct, frozen=True, kw_only=True):
     sells: Decimal = ZERO
     price: Decimal = ZERO
     margin_rate: Decimal = Decimal(1)
+    foreign: Decimal = ZERO
 
     @property
     def worst_size(self) -> Decimal:
         """The largest position, unsigned, that may come of it."""
-        return max(abs(self.position), abs(self.position + self.buys), abs(self.position - self.sells))
+        ours = max(abs(self.position), abs(self.position + self.buys), abs(self.position - self.sells))
+        return ours + abs(self.foreign)
 
     @property
     def notional(self) -> Decimal:
@@ -44,15 +48,19 @@ class SymbolExposure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def exposure_of(
-    symbol: str, position: Decimal, orders: Iterable[TrackedOrder], *, price: Decimal, margin_rate: Decimal
-) -> SymbolExposure:
-    """The exposure of one market from our fold and its active orders."""
+    symbol: str, position: Decimal, orders: Iterable[TrackedOrder], *, price: Decimal, margin_rate: Decimal,
+    foreign: Decimal = ZERO,
+) -> SymbolExposure:  # fmt: skip
+    """The exposure of one market from our fold and its active orders, valued at `price` or what an order may pay."""
     buys = sells = ZERO
     for order in orders:
-        if order.reduce_only:
+        if order.reduce_only or not order.exposed:
             continue
+        price = max(price, order.price or ZERO)
         if order.side is Side.BUY:
             buys += order.exposed
         else:
             sells += order.exposed
-    return SymbolExposure(symbol=symbol, position=position, buys=buys, sells=sells, price=price, margin_rate=margin_rate)
+    return SymbolExposure(
+        symbol=symbol, position=position, buys=buys, sells=sells, price=price, margin_rate=margin_rate, foreign=foreign
+    )

@@ -111,11 +111,11 @@ class Floor:
     # What could come of it
 
     def exposure(self, symbol: str) -> SymbolExposure:
-        """The worst that may come of one market."""
-        state = self.markets[symbol]
+        """The worst that may come of one market; while the market has no price yet, at that of the entry."""
+        state, holding = self.markets[symbol], self.ledger.holding(symbol)
         return exposure_of(
-            symbol, self.ledger.holding(symbol).size, self.orders.active(symbol), price=state.price or ZERO,
-            margin_rate=state.margin_rate,
+            symbol, holding.size, self.orders.active(symbol), price=state.price or holding.entry_price,
+            margin_rate=state.margin_rate, foreign=self.foreign.get(symbol, ZERO),
         )  # fmt: skip
 
     def exposures(self) -> dict[str, SymbolExposure]:
