@@ -93,7 +93,14 @@ def test_a_stream_that_is_ready_and_silent_is_not_believed() -> None:
 def test_sizes_are_told_once_per_market() -> None:
     stage = Stage()
     stage.wait(30.0)
-    assert [note.text for note in notes(stage, "sizes")] == ["smallest order 0.1 ETH (10), at most 25000"]
+    assert [note.text for note in notes(stage, "sizes")] == ["smallest order 0.1 ETH (10.00), at most 20000.00"]
+
+
+def test_a_market_whose_smallest_order_the_settings_forbid_is_named() -> None:
+    limits = msgspec.structs.replace(SETTINGS.risk, max_order_notional=D("9.5"))
+    stage = Stage(msgspec.structs.replace(SETTINGS, risk=limits))
+    stage.wait(15.0)
+    assert [note.text for note in notes(stage, "sizes_impossible")] == ["smallest order 0.1 ETH (10.00), at most 9.50"]
 
 
 def test_a_funding_payment_is_booked_once_and_survives() -> None:

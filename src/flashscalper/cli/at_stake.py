@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from flashscalper.model.amounts import plain
 from flashscalper.runtime.preflight import Readiness
+from flashscalper.trading.largest import largest_notional
 from flashscalper.trading.settings import TradingSettings
 
 
@@ -28,11 +29,12 @@ def at_stake(trading: TradingSettings, readiness: Readiness, *, real: bool) -> I
         f"USDC a market and {_usdc(limits.max_account_notional)} USDC together. A stop is no guarantee: a gap costs more"
     )
     for market in readiness.markets:
-        most = min(limits.max_order_notional, limits.max_position_notional)
-        yield (
+        most = largest_notional(trading, market, equity)
+        text = (
             f"{market.symbol}: the exchange takes {plain(market.min_notional)} {market.quote} or more in steps of "
             f"{plain(market.size_step)} {market.base}; the settings allow up to {_usdc(most)} an order"
         )
+        yield text if most >= market.min_notional else f"{text}: NOTHING CAN BE TRADED HERE"
 
 
 def _usdc(amount: Decimal) -> str:

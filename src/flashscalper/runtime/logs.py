@@ -6,11 +6,11 @@ The journal is the truth of what was decided; the log is for reading. So a log t
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, MutableMapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 import structlog
@@ -29,6 +29,7 @@ from flashscalper.model.records import (
 )
 from flashscalper.runtime.artifacts import redacted
 from flashscalper.runtime.journal import Output
+from flashscalper.trading.outside import SIZES_IMPOSSIBLE
 
 MOST_BYTES: Final = 64 * 1024 * 1024
 """A log that has grown beyond this is moved aside, over the one that was moved aside before."""
@@ -41,6 +42,18 @@ _LOGGED: Final = (
 _WARNINGS: Final = frozenset({"Trouble", "OrderDenied"})
 
 
+class Stream(Protocol):
+    """Where lines for people go."""
+
+    def write(self, text: str, /) -> int:
+        """Lines, each with its end."""
+        ...
+
+    def flush(self) -> None:
+        """At once."""
+        ...
+
+
 class RunLog:
     """Writes `path`; an observer of the trader. `banner` goes into every line; `secrets` are blotted out wherever they are.
 
@@ -48,7 +61,7 @@ class RunLog:
     """
 
     def __init__(
-        self, path: Path, banner: Mapping[str, str], *, people: IO[str] | None = None, secrets: Iterable[str] = ()
+        self, path: Path, banner: Mapping[str, str], *, people: Stream | None = None, secrets: Iterable[str] = ()
     ) -> None:
         self._file = _Lines(path)
         self._people = people
@@ -94,6 +107,20 @@ class RunLog:
         """Lines that could not be written."""
         return self._file.lost
 
+    @contextmanager
+    def overhearing(self) -> Iterator[None]:
+        """Until the end of the block, what libraries warn of through `logging` is a line of this log like any other."""
+        root, ear = logging.getLogger(), _Ear(self._overheard)
+        root.addHandler(ear)
+        try:
+            yield
+        finally:
+            root.removeHandler(ear)
+
+    def _overheard(self, who: str, text: str) -> None:
+        self._logger.warning(text, logger=who)
+        self._show(f"{who}: {text.splitlines()[0] if text else ''}")
+
     def close(self) -> None:
         """Nothing is written afterwards."""
         self._file.close()
@@ -108,9 +135,10 @@ class RunLog:
 
     def _show(self, line: str) -> None:
         if self._people is not None:
-            words = " ".join((f"{datetime.now(tz=UTC):%H:%M:%S}", self._banner["banner"], line))
+            words = self._blotted(" ".join((f"{datetime.now(tz=UTC):%H:%M:%S}", self._banner["banner"], line)))
             with suppress(OSError, ValueError):
-                self._people.write(self._blotted(words) + "\n")
+                # What an exchange or a person said may hold signs that a terminal would obey.
+                self._people.write("".join(sign if sign.isprintable() else " " for sign in words) + "\n")
                 self._people.flush()
 
     def _finish(self, _logger: object, _method: str, event: MutableMapping[str, Any]) -> str:
@@ -154,6 +182,17 @@ class _Lines:
         self._written = 0
 
 
+class _Ear(logging.Handler):
+    """Hands warnings of other people's code on, with the traceback if there is one."""
+
+    def __init__(self, tell: Callable[[str, str], None]) -> None:
+        super().__init__(logging.WARNING)
+        self._tell = tell
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._tell(record.name, self.format(record))
+
+
 def banner_of(place: str, account: str, run: str) -> dict[str, str]:
     """What stands in every line: real money is told from play at a glance."""
     words = "LIVE MONEY" if place == "prod" else place.upper()
@@ -175,4 +214,6 @@ def _for_people(thing: object) -> str:
         return thing.detail
     if isinstance(thing, Note) and thing.code == "strategy_stopped":
         return f"strategy of {thing.symbol} stopped: {thing.text}"
+    if isinstance(thing, Note) and thing.code == SIZES_IMPOSSIBLE:
+        return f"nothing can be traded in {thing.symbol}: {thing.text}"
     return ""

@@ -25,6 +25,7 @@ from flashscalper.trading.correlation import CORRELATION_INTERVAL
 from flashscalper.trading.fees import Fees
 from flashscalper.trading.floor import Floor
 from flashscalper.trading.judging import Judging
+from flashscalper.trading.largest import largest_notional
 from flashscalper.trading.market_state import MarketState
 from flashscalper.trading.reconcile import Reconciler
 from flashscalper.trading.sizing import smallest_size
@@ -34,6 +35,7 @@ CLOCK: Final = "clock"
 LEVERAGE: Final = "leverage"
 STOP_INSIDE_COSTS: Final = "stop_inside_costs"
 STALE: Final = "stale_data"
+SIZES_IMPOSSIBLE: Final = "sizes_impossible"
 
 
 class Outside:
@@ -124,9 +126,9 @@ class Outside:
                 continue
             self._sizes_told.add(state.symbol)
             smallest = smallest_size(state.market, price)
-            most = min(settings.risk.max_order_notional, settings.risk.max_position_notional)
-            text = f"smallest order {plain(smallest)} {state.market.base} ({plain(smallest * price)}), at most {plain(most)}"
-            self._floor.note("sizes" if smallest * price <= most else "sizes_impossible", text, now, state.symbol)
+            most = largest_notional(settings, state.market, self._floor.tradable_equity())
+            text = f"smallest order {plain(smallest)} {state.market.base} ({smallest * price:.2f}), at most {most:.2f}"
+            self._floor.note("sizes" if smallest * price <= most else SIZES_IMPOSSIBLE, text, now, state.symbol)
 
     # Rules of the markets
 
