@@ -17,10 +17,12 @@ from tests.trading.stage import ETH, START, D
 OURS = SymbolExposure(symbol=ETH, position=D(3), buys=D(2), sells=D(10), price=D(100), margin_rate=D("0.1"))
 
 
-def order(side: Side, size: str, *, reduce_only: bool = False, **more: object) -> TrackedOrder:
+def order(
+    side: Side, size: str, *, price: str | None = "100", reduce_only: bool = False, **more: object
+) -> TrackedOrder:  # fmt: skip
     command = PlaceOrder(
-        client_id="fs-1-1", symbol=ETH, side=side, type=OrderType.LIMIT, size=D(size), price=D(100), reduce_only=reduce_only,
-        role=OrderRole.ENTRY, reason="test",
+        client_id="fs-1-1", symbol=ETH, side=side, type=OrderType.LIMIT, size=D(size), reduce_only=reduce_only,
+        price=None if price is None else D(price), role=OrderRole.ENTRY, reason="test",
     )  # fmt: skip
     return msgspec.structs.replace(tracked(command, START), **more)
 
@@ -38,6 +40,26 @@ def test_the_worst_is_the_largest_position_that_any_fills_can_lead_to(
     position: str, buys: str, sells: str, worst: str
 ) -> None:
     assert SymbolExposure(symbol=ETH, position=D(position), buys=D(buys), sells=D(sells)).worst_size == D(worst)
+
+
+@pytest.mark.parametrize("foreign", ["4", "-4"])
+def test_what_somebody_else_holds_comes_on_top_whatever_its_direction(foreign: str) -> None:
+    assert msgspec.structs.replace(OURS, foreign=D(foreign)).worst_size == D(11)
+    assert exposure_of(ETH, D(1), (), price=D(100), margin_rate=D(1), foreign=D(foreign)).foreign == D(foreign)
+
+
+def test_what_may_come_is_valued_at_the_highest_price_that_any_of_it_may_pay() -> None:
+    cheap, dear, market = (
+        order(Side.BUY, "1", price="99"),
+        order(Side.SELL, "1", price="101"),
+        order(Side.BUY, "1", price=None),
+    )
+    assert [of(one).price for one in (cheap, dear, market)] == [D(100), D(101), D(100)]
+    assert of(dear, cheap, market).price == D(101)
+    for nothing in (
+        order(Side.BUY, "1", price="101", reduce_only=True), order(Side.BUY, "1", price="101", state=OrderState.CANCELED),
+    ):  # fmt: skip
+        assert of(nothing, cheap).price == D(100)
 
 
 def test_notional_and_margin_are_of_the_worst_size() -> None:

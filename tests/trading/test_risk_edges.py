@@ -43,6 +43,7 @@ def test_an_account_that_was_never_traded_begins_without_any_count() -> None:
         losses_in_a_row=0,
         rejects=[],
         sent=[],
+        changes=[],
         reasons={},
         until={},
         symbol_until={},
@@ -215,6 +216,50 @@ def test_of_two_intents_the_older_is_forgotten_first() -> None:
     now = START + SECOND_US
     assert [gate.duplicate_gate(intent, now).passed for intent in ("a", "b")] == [True, False]
     assert gate.duplicate_gate("b", now + 1).passed
+
+
+def test_changes_of_orders_count_in_the_rate_like_orders_after_a_restart() -> None:
+    saved = RiskCounters(sent=[START, START + 2], changes=[START + 1])
+    assert risk(saved)[0].counters().sent == [START, START + 1, START + 2]
+    full, _ = risk(saved, max_orders_per_minute=3, reserve_share=0.0)
+    assert not full.rate_gate(START + 2, reduces=True).passed
+
+
+def test_counts_are_to_be_written_down_when_refusals_or_the_day_have_changed() -> None:
+    gate, _ = risk(max_daily_loss_share=None, max_drawdown_share=None)
+    assert not gate.unsaved
+    gate.on_answer(rejected=False, now=START)
+    assert not gate.unsaved, "no refusals before, none now"
+    for rejected in (True, False):
+        gate.on_answer(rejected=rejected, now=START)
+        assert said(gate) == [True]
+        gate.unsaved = False
+    gate.on_answer(rejected=False, now=START)
+    assert said(gate) == [False]
+    for now, news in ((MORNING, True), (MORNING + 1, False), (MORNING + DAY_US, True)):
+        gate.on_equity(D(1_000), now)
+        assert said(gate) == [news]
+        gate.unsaved = False
+
+
+def test_what_is_not_written_down_yet_stays_so_until_it_is() -> None:
+    gate, _ = risk()
+    gate.on_answer(rejected=True, now=START)
+    gate.on_answer(rejected=False, now=START)
+    gate.on_answer(rejected=False, now=START)
+    assert gate.unsaved
+
+
+def said(gate: Risk) -> list[bool]:
+    return [gate.unsaved]
+
+
+def test_the_highest_equity_is_told() -> None:
+    gate, _ = risk()
+    assert [gate.peak] == [None]
+    for equity in (1_000, 1_100, 1_050):
+        gate.on_equity(D(equity), MORNING)
+    assert [gate.peak] == [D(1_100)]
 
 
 def test_counters_are_named_one_by_one_and_never_change() -> None:
