@@ -158,4 +158,4 @@ def test_settings_are_named_known_and_do_not_change(kind: type[msgspec.Struct]) 
     config = kind.__struct_config__
     assert (config.frozen, config.forbid_unknown_fields) == (True, True)
     with pytest.raises(TypeError):
-        kind("x")
+        kind(*[None] * len(kind.__struct_fields__))
