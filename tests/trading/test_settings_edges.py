@@ -114,8 +114,9 @@ def test_a_limit_of_losses_can_be_switched_off(name: str) -> None:
 
 
 def test_the_cap_of_every_group_is_an_amount() -> None:
-    good, bad = (CorrelatedGroup(name=str(cap), symbols=(), max_notional=Decimal(cap)) for cap in (1, 0))
-    assert refused(RiskLimits(groups=(good, bad))) == "risk.groups.0.max_notional"
+    good = CorrelatedGroup(name="good", symbols=("ETHUSDT",), max_notional=Decimal(1))
+    bad = msgspec.structs.replace(good, name="bad", max_notional=Decimal(0))
+    assert refused(RiskLimits(groups=(good, bad))) == "risk.groups.bad.max_notional"
     assert refused(RiskLimits(groups=(good,))) == ""
 
 
