@@ -14,7 +14,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tests.campaigns.storm import draw, live
+from tests.campaigns.seeding import draw
+from tests.campaigns.storm import live
 
 BLOCK = 20
 

@@ -7,7 +7,7 @@ not shuffle. Whoever asks for calm gets a network that works from then on; what 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from heapq import heapify
 from random import Random
 from typing import Final
@@ -73,6 +73,7 @@ class FaultyWire(Wire):
         self._damage = False
         self._dark_until = self._rest_down_until = self._revoked_until = 0
         self._replica: dict[str, bytes] = {}
+        self._lagging: set[str] = set()
         self._token = ""
         self._polls = 0
         self.calm = False
@@ -111,12 +112,16 @@ class FaultyWire(Wire):
 
     def poll_replica(self, now: int) -> None:
         """What a read replica holds that lags behind: later reads may be answered with it."""
-        if not self._rates.get("stale_read") or self.calm or not self._token:
+        if not (self._rates.get("stale_read") or self._rates.get("unseen_fill")) or self.calm or not self._token:
             return
         for path, query in READS.items():
             self._polls += 1
             headers = {"authorization": self._token}
             self._push(now, ToServer(HttpArrived(-_POLLS - self._polls, "GET", path, query, headers, b"")))
+
+    def lag(self, paths: Iterable[str]) -> None:
+        """The next read of each of these lists is answered by the replica, as it was when it was last polled."""
+        self._lagging.update(path for path in paths if path in self._replica)
 
     def outage(self, now: int, length_us: int) -> None:
         """Nothing comes through for a while: connections go silent or catch up afterwards, requests are lost."""
@@ -135,8 +140,13 @@ class FaultyWire(Wire):
         low, high = (0.1, 2.0) if share < 0.7 else (2.0, 10.0) if share < 0.9 else (10.0, 360.0)
         return int(self._dice.uniform(low, high) * SECOND_US)
 
+    @property
+    def connections(self) -> list[str]:
+        """The names of all connections."""
+        return sorted(self._pipes)
+
     def _any_conn(self) -> str:
-        names = sorted(self._pipes)
+        names = self.connections
         return self._dice.choice(names) if names else ""
 
     def calm_down(self, now: int) -> None:
@@ -144,6 +154,7 @@ class FaultyWire(Wire):
         self.calm = True
         self._dark_until = min(self._dark_until, now)
         self._rest_down_until = self._revoked_until = 0
+        self._lagging.clear()
 
     def deceives(self, now: int) -> bool:
         """Whether the client still believes in a connection that is dead or stuck."""
@@ -229,8 +240,12 @@ class FaultyWire(Wire):
             return HttpResponse(item.id, 401, {}, b'{"error":"INVALID_TOKEN","message":"token is expired"}')
         if self._hit("http_429", now):
             return HttpResponse(item.id, 429, {"retry-after": "1"}, b'{"error":"RATE_LIMITED","message":"slow down"}')
-        stale = self._replica.get(path_and_query(item.url)[0]) if item.method == "GET" else None
-        if stale is not None and self._hit("stale_read", now):
+        path = path_and_query(item.url)[0] if item.method == "GET" else ""
+        stale = self._replica.get(path)
+        if stale is not None and (path in self._lagging or self._hit("stale_read", now)):
+            if path in self._lagging:
+                self._note("stale_read", now)
+                self._lagging.discard(path)
             return HttpResponse(item.id, 200, {}, stale)
         return None
 

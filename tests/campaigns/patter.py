@@ -33,6 +33,8 @@ EXITS = ExitPolicy(
     trailing=Trailing(activation=percent(0.1), distance=percent(0.08)), break_even=BreakEven(activation=percent(0.1)),
     stale=Stale(after_s=8, progress=percent(0.02)), max_hold_s=12, demonstration=True,
 )  # fmt: skip
+PATIENT = ExitPolicy(stop=percent(1.5), stop_floor_costs=0.0, target=percent(3.0), max_hold_s=60, demonstration=True)
+"""Positions that stay: what goes wrong with their stop is not hidden by an early way out."""
 MAX_POSITION = Decimal(4_000)
 MAX_ACCOUNT = Decimal(9_000)
 

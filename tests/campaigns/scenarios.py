@@ -37,7 +37,8 @@ from flashscalper.trading.risk import CLEAR_KILL
 from flashscalper.trading.settings import TradingSettings
 from tests.campaigns.memory import Fate, no_fate
 from tests.campaigns.patter import PRICES, Patter, Scripted, settings
-from tests.campaigns.storm import FOLDER, START, Setup, World
+from tests.campaigns.seeding import Setup
+from tests.campaigns.storm import FOLDER, START, World
 
 Course = Mapping[float, float]
 """Basis points from the first price by second; straight lines between."""

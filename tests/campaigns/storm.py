@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
 from heapq import heappop, heappush
@@ -22,7 +22,7 @@ import msgspec
 
 from flashscalper.exchanges.base import HttpFailed, HttpRequest, HttpResponse, Incoming, Outgoing
 from flashscalper.exchanges.paradex.client import ParadexClient
-from flashscalper.exchanges.paradex.settings import BookFeed, Environment, OrderEntry, ParadexSettings
+from flashscalper.exchanges.paradex.settings import Environment, ParadexSettings
 from flashscalper.exchanges.paradex.signing import (
     TESTNET_CLASSES,
     CurveSigner,
@@ -33,7 +33,7 @@ from flashscalper.exchanges.paradex.signing import (
 from flashscalper.model.events import ExchangeStatus, OperatorAction, OperatorAsked
 from flashscalper.model.instants import SECOND_US
 from flashscalper.model.markets import Market
-from flashscalper.model.orders import OrderStatus, OrderType, Side
+from flashscalper.model.orders import OrderType, Side
 from flashscalper.model.secrets import Secret
 from flashscalper.runtime.hosting.box import CHAIN_ID, box_settings, open_box
 from flashscalper.runtime.trader import Trader
@@ -41,27 +41,22 @@ from flashscalper.runtime.wire import LatencyModel, ToServer
 from flashscalper.simulator.base import ServerTimerDue
 from flashscalper.simulator.facts import NewOrder
 from flashscalper.simulator.markets import choose_markets
-from flashscalper.simulator.rules import ClientIdScope, DisconnectScope, ExchangeRules
 from flashscalper.strategies.base import Strategy
 from flashscalper.trading.client_ids import ClientIds, is_ours
-from flashscalper.trading.costs import EntryStyle
 from flashscalper.trading.engine import Engine
 from flashscalper.trading.operating import END_OF_RUN
 from flashscalper.trading.reconcile import NOT_RECONCILED
 from flashscalper.trading.risk import CLEAR_KILL
 from flashscalper.trading.saved import read_back
-from flashscalper.trading.settings import TradingSettings
 from tests.campaigns.laws import Laws
-from tests.campaigns.memory import CrashError, Fate, NoTape, TornJournal, no_fate
-from tests.campaigns.network import PER_MESSAGE, PER_SECOND, FaultyWire, conn_of
-from tests.campaigns.patter import Impulsive, Patter, settings
+from tests.campaigns.memory import CrashError, NoTape, TornJournal
+from tests.campaigns.network import READS, FaultyWire, conn_of
+from tests.campaigns.patter import Impulsive
+from tests.campaigns.seeding import AT_THE_EXCHANGE, UNSEEN, Setup
 
 START: Final = 1_767_225_600 * SECOND_US
 ACCOUNT: Final = "0x129c135ed63df9353885e292be4426b8ed6122b13c6c0e1bb787288a1f5adfa"
 BALANCE: Final = Decimal(10_000)
-RATES: Final = (0.0, 0.0, 0.0, 0.001, 0.01, 0.1)
-AT_THE_EXCHANGE: Final = ("bust", "closing", "foreign_order", "foreign_cancel")
-TO_THE_PROCESS: Final = ("crash", "crash_writing", "crash_sending", "operator")
 NOTICED_AFTER_S: Final = {
     "half_open": 14.0, "stall": 14.0, "dark": 14.0, "slow_request": 6.0, "slow_answer": 6.0, "lose_request": 6.0,
     "lose_answer": 6.0, "mute_reply": 4.0, "lying_reply": 4.0, "foreign_order": 3.0,
@@ -70,63 +65,6 @@ NOTICED_AFTER_S: Final = {
 _LIFE: Final = 1_000_000
 _URL: Final = "127.0.0.1:8787"
 FOLDER: Final = "/dev/shm" if Path("/dev/shm").is_dir() else None
-
-
-class Setup(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that makes one world. `fates` says of each journal write (by number) whether the process dies at it."""
-
-    seed: int
-    symbols: tuple[str, ...] = ("ETHUSDT",)
-    seconds: float = 30.0
-    rates: dict[str, float] = {}
-    client: dict[str, Any] = {}
-    rules: ExchangeRules = ExchangeRules()
-    server: dict[str, Any] = {}
-    trading: TradingSettings = settings()
-    latency_us: tuple[int, int] = (20_000, 5_000)
-    curve: bool = False
-    strategy: Callable[[Market, int], Strategy] | None = None
-    markets: tuple[Market, ...] = ()
-    feed: Callable[[Sequence[Market], Random, int], Patter] = Patter
-    fate: Fate = no_fate
-    naked_limit_s: float = 6.0
-
-
-def draw(seed: int, *, curve: bool = False) -> Setup:
-    """A world as the seed wants it: which faults, how many markets, which habits of client and exchange."""
-    dice = Random(f"setup/{seed}")
-    kinds = (*PER_MESSAGE, *PER_SECOND, *AT_THE_EXCHANGE, *TO_THE_PROCESS)
-    rates = {kind: rate for kind in kinds if (rate := dice.choice(RATES))} if seed % 10 else {}
-    if dice.random() < 0.5:
-        for kind in ("foreign_order", "bust", "foreign_cancel"):
-            rates.pop(kind, None)
-    style = dice.choice((EntryStyle.POST_ONLY_THEN_IOC, EntryStyle.POST_ONLY_THEN_IOC, EntryStyle.IOC))
-    return Setup(
-        seed=seed,
-        symbols=tuple(dice.sample(("ETHUSDT", "BTCUSDT", "SOLUSDT"), dice.choice((1, 1, 2, 3)))),
-        seconds=dice.choice((15.0, 25.0, 40.0)),
-        rates=rates,
-        client={
-            "order_entry": OrderEntry.REST if dice.random() < 0.25 else OrderEntry.WEBSOCKET,
-            "book": BookFeed.DELTAS if dice.random() < 0.1 else BookFeed.NONE,
-            "sbe": dice.random() < 0.7,
-            "interactive": dice.random() < 0.1,
-            "token_refresh_s": dice.choice((180.0, 180.0, 10.0)),
-            "token_entry_floor_s": 18.0,
-            "backoff_cap_s": 5.0,
-        },
-        rules=ExchangeRules(
-            reduce_only_counts_untriggered=dice.random() < 0.3,
-            client_id_scope=dice.choice(tuple(ClientIdScope)),
-            disconnect_scope=dice.choice(tuple(DisconnectScope)),
-            disconnect_spares_untriggered=dice.random() < 0.5,
-        ),
-        server={"token_lifetime_s": dice.choice((300, 300, 45)), "private_as_sbe": dice.random() < 0.2},
-        trading=settings(style),
-        latency_us=dice.choice(((5_000, 1_000), (20_000, 5_000), (80_000, 40_000))),
-        curve=curve,
-        naked_limit_s=6.0 if rates else 2.0,
-    )
 
 
 class World:
@@ -151,6 +89,8 @@ class World:
         latency = LatencyModel(Random(f"latency/{setup.seed}"), base_us=setup.latency_us[0], jitter_us=setup.latency_us[1])
         self.wire = FaultyWire(latency, setup.rates, Random(f"faults/{setup.seed}"), self.note)
         self.last_fault_at = START
+        self._unseen: set[str] = set()
+        self._fills_before = 0
         self.calm = False
         self._due: list[tuple[int, int, Callable[[], None]]] = []
         self._turn = 0
@@ -233,6 +173,7 @@ class World:
             due, place = min((max(moment, self.now), place) for place, moment in enumerate(moments) if moment is not None)
             if due > at:
                 break
+            self.laws.step(due)
             self.now = due
             self._do(place)
             self.laws.look()
@@ -274,6 +215,8 @@ class World:
     def _after_server(self) -> None:
         for item in self.box.server.outgoing():
             self.wire.answer(item, self.now)
+        if self._unseen:
+            self._behind_our_back()
 
     def _with_trader(self, call: Callable[[Trader], None]) -> None:
         """Call the process; it may die of it."""
@@ -341,6 +284,8 @@ class World:
         for kind in (*AT_THE_EXCHANGE, "crash", "operator"):
             if self._chance(kind):
                 getattr(self, kind)()
+        self._unseen.update(kind for kind in UNSEEN if self._chance(kind))
+        self._fills_before = self.fill_count
 
     def bust(self) -> None:
         """The exchange takes one of our latest fills back."""
@@ -349,6 +294,40 @@ class World:
             self.laws.busted = True
             self.box.server.bust(self.dice.choice(fills[:4]).id, self.now)
             self._after_server()
+
+    def _behind_our_back(self) -> None:
+        """What is planned to happen unseen: every connection breaks before the news of it can leave."""
+        if not self.known or self.calm:
+            self._unseen.clear()
+            return
+        fills = self.exchange.fills(self.account) if self.fill_count > self._fills_before else []
+        stops = self._resting_stops() if "unseen_cancel" in self._unseen else []
+        if fills and is_ours(fills[0].client_id) and self._unseen & {"unseen_fill", "unseen_bust"}:
+            self._break_connections()
+            if "unseen_bust" in self._unseen:
+                self.laws.busted = True
+                self.box.server.bust(fills[0].id, self.now)
+            else:
+                self.wire.lag(self.dice.sample(tuple(READS), self.dice.choice((1, 1, 2))))
+            self._unseen -= {"unseen_fill", "unseen_bust"}
+        elif "unseen_cancel" in self._unseen and stops:
+            self._unseen.discard("unseen_cancel")
+            self._break_connections()
+            self.exchange.cancel(self.account, self.dice.choice(stops).order_id, self.now)
+            self.tell_server()
+            self.later(3 * SECOND_US, partial(self.tell, OperatorAsked(OperatorAction.RESUME, "it was me")))
+
+    def _break_connections(self) -> None:
+        for conn in self.wire.connections:
+            self.wire.cut(conn, self.now)
+        self.note("cut", self.now)
+
+    def _resting_stops(self) -> list[Any]:
+        return [
+            one
+            for one in self.exchange.open_orders(self.account)
+            if is_ours(one.client_id) and one.type is OrderType.STOP_MARKET
+        ]
 
     def closing(self) -> None:
         """The release window: cancel only, then post only, then open again."""
@@ -434,6 +413,7 @@ class World:
         self.run_until(self.now + 10 * SECOND_US, lambda: self.trader is not None)
         if self.exchange.status is not ExchangeStatus.OK:
             self.run_until(self.now + 12 * SECOND_US)
+        self.run_until(self.now + int(self.setup.fair_s * SECOND_US))
         self.tell(OperatorAsked(OperatorAction.STOP, END_OF_RUN))
         self.run_until(self.now + int(limit_s * SECOND_US), self.laws.at_rest)
         self.run_until(self.now + 90 * SECOND_US, self._all_is_well)
@@ -488,6 +468,3 @@ def _signing(setup: Setup) -> tuple[Any, Any]:
     key = Secret(hex(int.from_bytes(hashlib.sha256(f"storm {setup.seed}".encode()).digest(), "big") >> 6 | 1))
     address = account_address(CurveSigner("0x1", key, CHAIN_ID).public_key, TESTNET_CLASSES)
     return CurveSigner(address, key, CHAIN_ID), None
-
-
-__all__ = ["Mapping", "OrderStatus", "Setup", "World", "draw", "live"]

@@ -27,7 +27,8 @@ from flashscalper.trading.costs import EntryStyle
 from flashscalper.trading.settings import TradingSettings
 from flashscalper.trading.sizing import SizingSettings
 from tests.campaigns.patter import Scripted, settings
-from tests.campaigns.storm import FOLDER, START, Setup, World
+from tests.campaigns.seeding import Setup
+from tests.campaigns.storm import FOLDER, START, World
 
 MARKETS = 20
 SIGNAL_S = 6

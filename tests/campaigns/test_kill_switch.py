@@ -25,7 +25,8 @@ from flashscalper.trading.costs import EntryStyle
 from flashscalper.trading.risk import TradingState
 from flashscalper.trading.settings import TradingSettings
 from tests.campaigns.patter import Scripted, settings
-from tests.campaigns.storm import FOLDER, START, Setup, World
+from tests.campaigns.seeding import Setup
+from tests.campaigns.storm import FOLDER, START, World
 
 MARKETS = 20
 ENTER_AT_S = 5

@@ -14,7 +14,8 @@ import pytest
 from flashscalper.model.events import ExchangeStatus
 from flashscalper.model.instants import MILLISECOND_US, SECOND_US
 from flashscalper.trading.outside import STATUS
-from tests.campaigns.storm import FOLDER, START, Setup, World
+from tests.campaigns.seeding import Setup
+from tests.campaigns.storm import FOLDER, START, World
 
 LATENCY_US = (50 * MILLISECOND_US, 5 * MILLISECOND_US)
 """Each way, and the jitter on it."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.campaigns.storm import World, draw, live
+from tests.campaigns.seeding import draw
+from tests.campaigns.storm import World, live
 
 BLOCK = 25
 IN_TEST = 300

@@ -14,7 +14,8 @@ from flashscalper.runtime.framing import Metadata
 from flashscalper.runtime.journal import Entry, Journal, read_journal
 from flashscalper.runtime.store.database import Database
 from flashscalper.runtime.store.tables import LATEST, RUNS, TABLES, Kind, Table
-from tests.campaigns.storm import START, Setup, World
+from tests.campaigns.seeding import Setup
+from tests.campaigns.storm import START, World
 
 ACCOUNT = "0xabc"
 RATES = {"crash": 0.02, "bust": 0.05, "foreign_order": 0.02, "lose_answer": 0.02, "cut": 0.02}

@@ -251,6 +251,19 @@ def test_a_modification_without_effect_is_asked_about_and_tried_again() -> None:
     assert one(ModifyOrder, again).size == D("2.5")
 
 
+def test_a_modification_that_never_left_waits_a_moment_before_the_next_one() -> None:
+    stage = Stage()
+    entry = stage.enter()
+    stage.answer(entry)
+    stop = one(PlaceOrder, stage.fill(entry, D("1.5"), 100.01))
+    stage.rest_stop(stop)
+    one(ModifyOrder, stage.fill(entry, D("1"), 100.01))
+    unsent = RequestOutcome(RequestKind.MODIFY, stop.client_id, Verdict.UNSENT, "", "UNKNOWN_SYMBOL", "no markets yet")
+    none(ModifyOrder, stage.tell(unsent))
+    none(ModifyOrder, stage.wait(0.2))
+    assert one(ModifyOrder, stage.wait(1.0)).size == D("2.5")
+
+
 def _resting(stage: Stage, stop: PlaceOrder) -> Order:
     return shown(stop, OrderStatus.UNTRIGGERED, stage.now)
 

@@ -139,6 +139,11 @@ class Protection:
         if self.stop is order:
             self._replace = True
 
+    def modify_unsent(self, order: TrackedOrder, now: int) -> None:
+        """The change did not leave us: asked again after a moment, for what kept it from leaving mostly still does."""
+        if self.stop is order:
+            self._stop_at = now + self._us(self._settings.exit_retry_s)
+
     def wake_at(self) -> int | None:
         """When `settle` has something to do without anything happening."""
         return self._wake_at

@@ -65,10 +65,13 @@ class Reports:
         """Accepted means queued: the order itself shows the change. Refused or unsent: it is as it was."""
         if verdict in (Verdict.REJECTED, Verdict.UNSENT):
             order.modifying = None
+            protection = self._floor.markets[order.symbol].protection
             if verdict is Verdict.REJECTED:
                 self._floor.note("modify_refused", f"{order.client_id}: {detail}", now, order.symbol)
-                self._floor.markets[order.symbol].protection.modify_refused(order)
+                protection.modify_refused(order)
                 self._floor.pursuit.suspect(order)
+            else:
+                protection.modify_unsent(order, now)
         elif verdict is Verdict.UNKNOWN:
             self._floor.pursuit.suspect(order)
 
