@@ -62,6 +62,13 @@ def test_a_plain_line_names_the_market_that_came_nearest() -> None:
     assert text.getvalue().splitlines()[1].endswith(f"flat; nearest miss {ETH}: {MISSED}")
 
 
+def test_every_plain_line_of_a_run_says_what_is_at_stake() -> None:
+    text = StringIO()
+    PlainView(text, "LIVE MONEY 0x123456").show(frame(seen()))
+    assert len(text.getvalue().splitlines()) == 2
+    assert all(line.startswith("LIVE MONEY 0x123456 ") for line in text.getvalue().splitlines())
+
+
 def test_status_says_why_a_market_takes_no_entry_and_not_that_it_has_a_position() -> None:
     market: dict[str, Any] = {
         "position": None, "nearest_miss": None, "other_class": "retail", "other_passes_today": 0, "ages_s": {"quote": 0.4},

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import pty
 import re
 import signal
+import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 from flashscalper.cli.main import run as command_line
 from flashscalper.exchanges.paradex.signing import KeyedHashSigner
+from flashscalper.model.errors import ConfigError
 from flashscalper.model.orders import Order, Side
 from flashscalper.model.positions import AccountSummary
 from flashscalper.model.secrets import Secret
@@ -226,6 +231,8 @@ def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         (("--strategy", "missing.py:Mine"), "a readable file"),
         (("--mode", "testnet"), "PARADEX_SECRET_KEY"),
         (("--mode", "live"), "PARADEX_SECRET_KEY"),
+        (("--mode", "testnet", "--feed", "synthetic"), "feed: saw 'synthetic'; accepted: nothing with --mode testnet"),
+        (("--allow-withdraw-key",), "allow-withdraw-key: saw 'paper'; accepted: --mode live"),
     ],
 )
 def test_what_it_cannot_do_is_refused_in_one_line_before_anything_is_written(
@@ -268,6 +275,61 @@ def test_live_refuses_a_key_that_can_withdraw(refused: Refused, tmp_path: Path, 
     said = refused("--mode", "live")
     assert "main key, which can withdraw; --allow-withdraw-key takes it all the same" in said
     assert "feedfeed" not in said
+
+
+def test_a_paper_run_lets_go_of_every_key_and_reads_no_file_of_one(
+    refused: Refused, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = {"PARADEX_SECRET_KEY": "0xfeed", "PARADEX_BEARER_TOKEN": "ey.feed"}
+    variables = {**keys, "PARADEX_PRIVATE_KEY_FILE": "/nowhere", "PARADEX_KEY_NAME": "mine"}
+    for name, value in keys.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("flashscalper.cli.run.read_variables", lambda _: variables)
+
+    def look_around(trading: Coroutine[Any, Any, Any]) -> NoReturn:
+        trading.close()
+        assert not keys.keys() & (variables.keys() | os.environ.keys())
+        raise ConfigError("here", "the run", "the end of this test")
+
+    monkeypatch.setattr("flashscalper.cli.run.run_loop", look_around)
+    first, last = refused().splitlines()
+    assert first.startswith(
+        "paper: PARADEX_SECRET_KEY, PARADEX_PRIVATE_KEY, PARADEX_BEARER_TOKEN, PARADEX_KEY_NAME ignored, nothing real"
+    )
+    assert last.endswith("the end of this test")
+
+
+@pytest.mark.verify
+def test_on_a_terminal_too_it_says_what_is_at_stake_and_what_it_left(tmp_path: Path) -> None:
+    """The table is painted in place; the lines stand above it."""
+    with spoken_to_a_terminal("run", "--seconds", "3", "--markets", "BTCUSDT", home=tmp_path) as text:
+        assert "it may lose 500.00 USDC a day" in text
+        assert "no real money" in text
+        assert "stopped (end of the run); flat" in text
+        assert "FlashScalper PAPER" in text
+
+
+@contextmanager
+def spoken_to_a_terminal(*arguments: str, home: Path) -> Iterator[str]:
+    """What a verb wrote to a terminal, without the signs that move the cursor."""
+    ours, theirs = pty.openpty()
+    environment = {"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8", "TERM": "xterm", "COLUMNS": "160"}
+    command = [sys.executable, "-m", "flashscalper", *arguments]
+    process = subprocess.Popen(command, cwd=home, env=environment, stdin=theirs, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    try:
+        yield re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", b"".join(until_the_end(ours)).decode(errors="replace"))
+        assert process.wait(40) == 0
+    finally:
+        os.close(ours)
+        process.kill()
+        process.wait()
+
+
+def until_the_end(terminal: int) -> Iterator[bytes]:
+    with suppress(OSError):  # that is how a terminal says that nobody writes to it any more
+        while data := os.read(terminal, 65_536):
+            yield data
 
 
 def test_a_paper_feed_that_is_not_there_is_said_and_the_synthetic_one_offered(tmp_path: Path) -> None:

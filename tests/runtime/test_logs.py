@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 from decimal import Decimal
 from pathlib import Path
 
@@ -97,3 +98,31 @@ def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
     log.info("into the void")
     assert log._file.lost == 1
     log.close()
+
+
+def test_what_libraries_warn_of_is_a_line_like_any_other_and_shows_no_secret(tmp_path: Path) -> None:
+    people = io.StringIO()
+    log = opened(tmp_path, people)
+    with log.overhearing():
+        try:
+            int(f"token {CANARY}")
+        except ValueError:
+            logging.getLogger("some.library").exception("a task failed")
+        logging.getLogger("some.library").info("chatter")
+    logging.getLogger("some.library").addHandler(logging.NullHandler())
+    logging.getLogger("some.library").warning("the log is no longer told")
+    log.close()
+    (line,) = lines(tmp_path)
+    assert (line["banner"], line["level"], line["logger"]) == ("LIVE MONEY 0x123456", "warning", "some.library")
+    assert "a task failed" in str(line["event"])
+    assert "Traceback" in str(line["event"])
+    assert CANARY not in str(line) + people.getvalue()
+    assert people.getvalue().endswith("LIVE MONEY 0x123456 some.library: a task failed\n")
+
+
+def test_no_sign_that_a_terminal_would_obey_reaches_a_person(tmp_path: Path) -> None:
+    people = io.StringIO()
+    log = opened(tmp_path, people)
+    log(StreamChanged("market", ready=False, reason="gone\x1b[2Jaway\r\nLIVE"), [])
+    log.close()
+    assert people.getvalue().endswith("stream market lost: gone [2Jaway  LIVE\n")

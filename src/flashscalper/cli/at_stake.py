@@ -19,15 +19,19 @@ def at_stake(trading: TradingSettings, readiness: Readiness, *, real: bool) -> I
     caps = [limits.max_daily_loss] if limits.max_daily_loss is not None else []
     if limits.max_daily_loss_share is not None:
         caps.append(equity * Decimal(repr(limits.max_daily_loss_share)))
-    day = f"{_usdc(min(caps))} USDC a day" if caps else "no limit of a day"
+    day = f"{_usdc(min(caps))} USDC a day" if caps else "any amount a day (no limit is set)"
     share = limits.max_drawdown_share
     drawdown = (
-        "no limit below the highest equity" if share is None else f"{_usdc(equity * Decimal(repr(share)))} USDC in all"
+        "any amount in all (no limit is set)" if share is None else f"{_usdc(equity * Decimal(repr(share)))} USDC in all"
     )
     yield (
         f"it may lose {day} and {drawdown} before it stops opening; positions up to {_usdc(limits.max_position_notional)} "
         f"USDC a market and {_usdc(limits.max_account_notional)} USDC together. A stop is no guarantee: a gap costs more"
     )
+    traded = {market.symbol for market in readiness.markets}
+    for group in limits.groups:
+        names = ", ".join(one if one in traded else f"{one} (not traded here)" for one in group.symbols)
+        yield f"group {group.name}: {names} up to {_usdc(group.max_notional)} USDC together"
     for market in readiness.markets:
         most = largest_notional(trading, market, equity)
         text = (

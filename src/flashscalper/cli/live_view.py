@@ -54,10 +54,11 @@ class View(Protocol):
 
 
 class PlainView:
-    """One line a market minute; without a stream, nothing at all."""
+    """One line a market minute, `banner` before each; without a stream, nothing at all."""
 
-    def __init__(self, stream: IO[str] | None) -> None:
+    def __init__(self, stream: IO[str] | None, banner: str = "") -> None:
         self._stream = stream
+        self._before = f"{banner} " if banner else ""
         self._next_s = 0.0
 
     def show(self, frame: ViewFrame) -> None:
@@ -88,7 +89,7 @@ class PlainView:
 
     def _write(self, line: str) -> None:
         assert self._stream is not None
-        self._stream.write(line + "\n")
+        self._stream.write(f"{self._before}{line}\n")
         self._stream.flush()
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, MutableMapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from math import isfinite
@@ -20,7 +20,7 @@ import msgspec
 
 from flashscalper.cli.at_stake import at_stake
 from flashscalper.cli.feeds import SYNTHETIC, parse_symbols
-from flashscalper.cli.run_view import RunView
+from flashscalper.cli.run_view import Aside, RunView
 from flashscalper.cli.settings import PaperSettings, Settings, read_settings
 from flashscalper.cli.target import read_variables
 from flashscalper.exchanges.paradex.settings import Environment, OrderEntry, ParadexSettings
@@ -86,6 +86,7 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
             "symbols": ",".join(parse_symbols(markets)) or None,
         }  # fmt: skip
         settings = read_settings(config, overrides)
+        _check_belongs(settings.mode, feed, allow_withdraw_key=allow_withdraw_key)
         if settings.mode != "paper" and not find_profile(settings.profile).for_money:
             usable = ", ".join(name for name, one in PROFILES.items() if one.for_money)
             raise ConfigError(
@@ -97,11 +98,21 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
         )  # fmt: skip
 
 
+def _check_belongs(mode: str, feed: str, *, allow_withdraw_key: bool) -> None:
+    """An option that the mode would ignore is refused: whoever gave it believes something else than what would happen."""
+    if feed and mode != "paper":
+        raise ConfigError("feed", feed, f"nothing with --mode {mode}, whose market is the exchange's own")
+    if allow_withdraw_key and mode != "live":
+        raise ConfigError("allow-withdraw-key", mode, "--mode live: no other mode asks what the key can do")
+
+
 def run(options: RunOptions) -> int:
     """Trade until stopped; exit code 0 when everything that is left has its stop at the exchange."""
     variables = read_variables(Path())
     store = _store(options, variables)
-    summary = run_loop(_paper(options, variables, store) if options.mode == "paper" else _real(options, variables, store))
+    if options.mode == "paper":
+        _ignore_keys(variables)
+    summary = run_loop(_paper(options, store) if options.mode == "paper" else _real(options, variables, store))
     if options.json:
         sys.stdout.write(msgspec.json.encode(summary).decode() + "\n")
     else:
@@ -119,8 +130,7 @@ def _store(options: RunOptions, variables: Mapping[str, str]) -> StoreTarget | N
 # ---- paper ----
 
 
-async def _paper(options: RunOptions, variables: Mapping[str, str], store: StoreTarget | None) -> dict[str, Any]:
-    _say_ignored(variables)
+async def _paper(options: RunOptions, store: StoreTarget | None) -> dict[str, Any]:
     key = paper_key(_market_name(options.settings.paper))
     account = account_address(CurveSigner("0x1", key, CHAIN_ID).public_key, TESTNET_CLASSES)
     folder = AccountFolder("paper", account, state_root(os.environ))
@@ -144,10 +154,11 @@ def _market_name(paper: PaperSettings) -> str:
     return paper.feed if paper.feed.startswith(MIRROR) else str(Path(paper.feed).resolve())
 
 
-def _say_ignored(variables: Mapping[str, str]) -> None:
+def _ignore_keys(variables: MutableMapping[str, str]) -> None:
     """A paper run holds no real key: what is in the environment is named, not read, and taken out of it."""
     found = [name for name in _CREDENTIALS if variables.get(name) or variables.get(f"{name}_FILE")]
-    forget_secrets(os.environ)
+    for forgotten in (variables, os.environ):
+        forget_secrets(forgotten)
     if found:
         sys.stderr.write(
             f"paper: {', '.join(found)} ignored, nothing real is traded; --mode testnet or --mode live uses them\n"
@@ -227,17 +238,15 @@ async def _trade(
 async def _logged(
     options: RunOptions, plan: SessionPlan, folder: AccountFolder, artifacts: RunArtifacts, secrets: Sequence[str]
 ) -> AsyncIterator[tuple[RunLog, RunView]]:
-    """The log and the picture. A table that is painted in place leaves no room for lines beside it."""
+    """The log and the picture. Lines for people stand above a table that is painted in place."""
     table = sys.stdout.isatty() and not options.json
     banner = banner_of(folder.place, plan.readiness.account, plan.run)
-    log = RunLog(artifacts.log, banner, people=None if table else sys.stderr, secrets=secrets)
+    people = Aside() if table and sys.stderr.isatty() else sys.stderr
+    log = RunLog(artifacts.log, banner, people=people, secrets=secrets)
+    label = find_profile(options.settings.profile).label
     try:
-        yield (
-            log,
-            RunView(
-                table=table, title=f"FlashScalper {banner['banner']}", label=find_profile(options.settings.profile).label
-            ),
-        )
+        with log.overhearing():
+            yield log, RunView(table=table, banner=banner["banner"], label=label)
     finally:
         log.close()
         await asyncio.sleep(0)

@@ -12,12 +12,25 @@ from flashscalper.model.instants import SECOND_US
 from flashscalper.runtime.session import Session
 
 
-class RunView:
-    """Shows a session. `table` paints in place on standard output; otherwise lines go to standard error."""
+class Aside:
+    """Standard error as it is at the moment: while a table is painted, rich stands there and puts lines above the table."""
 
-    def __init__(self, *, table: bool, title: str, label: str) -> None:
-        self._view: View = LiveView() if table else PlainView(sys.stderr)
-        self._title = title
+    def write(self, text: str) -> int:
+        """Lines for a person."""
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        """At once."""
+        sys.stderr.flush()
+
+
+class RunView:
+    """Shows a session. `table` paints in place on standard output; otherwise lines go to standard error, each with
+    `banner`, as the lines of the log beside them."""
+
+    def __init__(self, *, table: bool, banner: str, label: str) -> None:
+        self._view: View = LiveView() if table else PlainView(sys.stderr, banner)
+        self._title = f"FlashScalper {banner}" if table else "FlashScalper"
         self._label = label
 
     def show(self, session: Session) -> None:
