@@ -174,3 +174,26 @@ def test_a_forgotten_order_leaves_no_name_behind() -> None:
         order.order_id = f"x{number}"
         orders.happen(order, H.SHOWN_CANCELED, START)
     assert len(orders) == len(orders._client_id_of) == 1
+
+
+def many(orders: Orders, numbers: range, ended_at: int) -> None:
+    """Orders that were cancelled at an instant."""
+    for number in numbers:
+        order = tracked(msgspec.structs.replace(ENTRY, client_id=f"fs-1-{number}"), ended_at)
+        orders.add(order)
+        orders.happen(order, H.SHOWN_CANCELED, ended_at)
+
+
+def test_a_small_book_forgets_one_order_at_a_time() -> None:
+    orders = Orders(kept=2)
+    many(orders, range(2), START)
+    orders.add(tracked(msgspec.structs.replace(ENTRY, client_id="fs-2-1"), START))
+    assert [order.client_id for order in orders] == ["fs-1-1", "fs-2-1"]
+
+
+def test_five_thousand_orders_of_an_hour_are_the_most_that_are_kept() -> None:
+    orders = Orders()
+    many(orders, range(5_000), START)
+    assert len(orders) == 5_000
+    orders.add(tracked(msgspec.structs.replace(ENTRY, client_id="fs-2-1"), START))
+    assert len(orders) == 4_501

@@ -262,6 +262,13 @@ def test_the_highest_equity_is_told() -> None:
     assert [gate.peak] == [D(1_100)]
 
 
+def test_of_intents_the_last_sixty_four_are_remembered() -> None:
+    gate, _ = risk()
+    for number in range(65):
+        gate.on_sent(START, number)
+    assert [gate.duplicate_gate(number, START).passed for number in (0, 1)] == [True, False]
+
+
 def test_counters_are_named_one_by_one_and_never_change() -> None:
     with pytest.raises(TypeError):
         RiskCounters(1)  # type: ignore[call-arg]
