@@ -44,6 +44,8 @@ def test_every_name_of_the_original_that_is_kept_reaches_a_setting(name: str) ->
         ({"SCALPER_KLINE_INTERVAL": "7m"}, "interval: saw '7m'; accepted: 1s"),
         ({"SCALPER_RSI_PERIOD": "-4"}, "rsi"),
         ({"FLASHSCALPER_TRADING_RISK_MAX_LEVERAGE": "nan"}, "max_leverage"),
+        ({"FLASHSCALPER_PAPER_BALANCE": "nan"}, "paper.balance: saw 'NaN'; accepted: an amount above 0"),
+        ({"FLASHSCALPER_PAPER_BALANCE": "0"}, "paper.balance"),
     ],
 )
 def test_a_bad_setting_is_refused_by_name(environment: dict[str, str], says: str) -> None:

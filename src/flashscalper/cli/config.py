@@ -21,6 +21,9 @@ from msgspec import inspect
 from flashscalper.model.errors import ConfigError
 
 PREFIX = "FLASHSCALPER_"
+_OR_OFF = " or `off`"
+_WRONG_TYPE = re.compile("got|^Invalid decimal")
+"""What msgspec says when a value is of another type than the setting."""
 Tree = dict[str, Any]
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -188,6 +191,8 @@ def _put(tree: Tree, known: Mapping[str, Leaf], key: str, value: object, origin:
         if value not in ("off", False):
             raise ConfigError(key, value, leaf.type)
         value = None
+    elif leaf.type.endswith(_OR_OFF) and value in ("off", False):
+        value = None
     node = tree
     for name in leaf.path[:-1]:
         if not isinstance(node.get(name), dict):
@@ -210,7 +215,7 @@ def _readable(error: msgspec.ValidationError, tree: Tree, known: Mapping[str, Le
         seen = seen.get(name) if isinstance(seen, dict) else seen
     expected = re.sub(r"^Expected ", "", text)
     leaf = known.get(key)
-    return ConfigError(key or "configuration", seen, leaf.type if leaf and "got" in expected else expected)
+    return ConfigError(key or "configuration", seen, leaf.type if leaf and _WRONG_TYPE.search(expected) else expected)
 
 
 def _default_of(field: inspect.Field) -> Any:
@@ -230,12 +235,15 @@ def _type_words(info: inspect.Type) -> str:
     if isinstance(info, inspect.EnumType):
         return " | ".join(str(member.value) for member in info.cls)
     if isinstance(info, inspect.UnionType):
-        return " or ".join(_type_words(member) for member in info.types)
+        members = " or ".join(_type_words(one) for one in info.types if not isinstance(one, inspect.NoneType))
+        return members + (_OR_OFF if any(isinstance(one, inspect.NoneType) for one in info.types) else "")
     if isinstance(info, inspect.VarTupleType | inspect.ListType):
+        if isinstance(info.item_type, inspect.StructType):
+            return "tables in a configuration file, each a [[section]]"
         return f"list of {_type_words(info.item_type)}, separated by commas"
     if isinstance(info, inspect.IntType | inspect.FloatType | inspect.DecimalType):
         return _number_words(info)
-    words = {inspect.BoolType: "true or false", inspect.StrType: "text", inspect.NoneType: "nothing"}
+    words = {inspect.BoolType: "true or false", inspect.StrType: "text"}
     return words.get(type(info), type(info).__name__.removesuffix("Type").lower())
 
 

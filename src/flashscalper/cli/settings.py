@@ -16,6 +16,7 @@ from typing import Annotated, Any, Final, Literal
 import msgspec
 
 from flashscalper.cli.config import Leaf, Tree, leaves, load, merge, read_dotenv
+from flashscalper.model.errors import ConfigError
 from flashscalper.simulator.markets import DEFAULT_MARKETS
 from flashscalper.strategies.profiles import PROFILES, find_profile
 from flashscalper.strategies.scalper_settings import ScalperSettings
@@ -31,6 +32,11 @@ class PaperSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     feed: Annotated[str, msgspec.Meta(description="`synthetic`, or the path of a recording")] = "synthetic"
     seed: Annotated[int, msgspec.Meta(ge=0, description="seed of the synthetic market")] = 1
     balance: Annotated[Decimal, msgspec.Meta(description="USDC to begin with")] = Decimal(10_000)
+
+    def validate(self, field: str = "paper") -> None:
+        """Raise ConfigError for a balance that is no amount of money."""
+        if not self.balance.is_finite() or self.balance <= 0:
+            raise ConfigError(f"{field}.balance", str(self.balance), "an amount above 0")
 
 
 class ParadexSection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -119,6 +125,7 @@ def load_settings(
     chosen = merge(Settings, file=file, environment=environment, aliases=ALIASES, overrides=overrides).get("profile")
     base = _profile_tree(str(chosen or Settings().profile))
     settings = load(Settings, file=file, environment=environment, aliases=ALIASES, overrides=overrides, base=base)
+    settings.paper.validate()
     settings.scalper.validate()
     settings.trading.validate()
     return settings

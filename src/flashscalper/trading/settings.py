@@ -7,9 +7,12 @@ where that is offered.
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
+from flashscalper.market.symbols import SymbolMapper
 from flashscalper.model.amounts import ZERO
 from flashscalper.model.errors import ConfigError
 from flashscalper.model.instants import interval_us
@@ -21,11 +24,23 @@ from flashscalper.trading.sizing import SizingSettings
 
 
 class CorrelatedGroup(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Markets that move together: their notionals, added up without sign, stay under one cap."""
+    """Markets that move together: their notionals, added up without sign, stay under one cap. A group of one market is a cap
+    of that market's own."""
 
     name: str
     symbols: tuple[str, ...]
     max_notional: Decimal
+
+    def validate(self, field: str) -> None:
+        """Raise ConfigError naming the field: a group that caps nothing would be no limit, and nobody would notice."""
+        if not self.name.isidentifier():
+            raise ConfigError(f"{field}.name", self.name, "a name of letters, digits and _")
+        if not self.symbols:
+            raise ConfigError(f"{field}.symbols", "nothing", "one symbol or more")
+        for symbol in self.symbols:
+            if (known := SymbolMapper().to_symbol(symbol)) != symbol:
+                raise ConfigError(f"{field}.symbols", symbol, known)
+        _check_amount(f"{field}.max_notional", self.max_notional)
 
 
 class RiskLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -39,38 +54,52 @@ class RiskLimits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     cooldowns by themselves.
     """
 
-    max_order_notional: Decimal = Decimal(25_000)
-    max_position_notional: Decimal = Decimal(25_000)
-    max_account_notional: Decimal = Decimal(50_000)
-    max_leverage: float = 5.0
-    max_margin_share: float = 0.8
-    groups: tuple[CorrelatedGroup, ...] = ()
-    collar_bps: float = 50.0
-    max_open_orders: int = 20
-    max_orders_per_second: int = 10
-    max_orders_per_minute: int = 120
-    reserve_share: float = 0.3
-    duplicate_window_s: float = 1.0
-    max_consecutive_rejects: int = 5
-    reject_window_s: float = 60.0
-    max_daily_loss: Decimal | None = None
-    max_daily_loss_share: float | None = 0.05
-    max_drawdown_share: float | None = 0.15
-    max_consecutive_losses: int = 5
-    loss_cooldown_s: float = 900.0
-    symbol_cooldown_s: float = 0.0
-    symbol_loss_cooldown_s: float = 60.0
-    max_quote_age_s: float = 10.0
-    max_mark_age_s: float = 30.0
-    max_clock_error_s: float = 0.25
-    fee_tolerance: float = 0.01
+    max_order_notional: Annotated[Decimal, Meta(description="largest order, in quote units")] = Decimal(25_000)
+    max_position_notional: Annotated[
+        Decimal, Meta(description="largest position of a market, with everything under way")
+    ] = Decimal(25_000)
+    max_account_notional: Annotated[Decimal, Meta(description="all positions together, with everything under way")] = (
+        Decimal(50_000)
+    )
+    max_leverage: Annotated[float, Meta(description="notional of the whole account over its equity")] = 5.0
+    max_margin_share: Annotated[float, Meta(description="initial margin in use over equity")] = 0.8
+    groups: Annotated[tuple[CorrelatedGroup, ...], Meta(description="caps of markets that move together")] = ()
+    collar_bps: Annotated[float, Meta(description="how far a price may lie from the mark and from our own mid")] = 50.0
+    max_open_orders: Annotated[int, Meta(description="orders at work at the same time")] = 20
+    max_orders_per_second: Annotated[int, Meta(description="entries wait above it, stops and exits never do")] = 10
+    max_orders_per_minute: Annotated[int, Meta(description="likewise")] = 120
+    reserve_share: Annotated[float, Meta(description="share of both rates that entries leave free")] = 0.3
+    duplicate_window_s: Annotated[float, Meta(description="the same order again within this is a defect")] = 1.0
+    max_consecutive_rejects: Annotated[
+        int, Meta(description="refused in a row within reject_window_s: halted until `resume`")
+    ] = 5
+    reject_window_s: Annotated[float, Meta(description="see max_consecutive_rejects")] = 60.0
+    max_daily_loss: Annotated[
+        Decimal | None, Meta(description="since midnight UTC, open positions included: no entries until the next")
+    ] = None
+    max_daily_loss_share: Annotated[float | None, Meta(description="likewise, of the equity of midnight")] = 0.05
+    max_drawdown_share: Annotated[float | None, Meta(description="below the highest equity: halted until `resume`")] = 0.15
+    max_consecutive_losses: Annotated[int, Meta(description="losing round trips in a row before loss_cooldown_s")] = 5
+    loss_cooldown_s: Annotated[float, Meta(description="no entries for so long after a losing streak")] = 900.0
+    symbol_cooldown_s: Annotated[float, Meta(description="rest of a market after every round trip")] = 0.0
+    symbol_loss_cooldown_s: Annotated[float, Meta(description="rest of a market after a losing one")] = 60.0
+    max_quote_age_s: Annotated[float, Meta(description="no entry on an older quote")] = 10.0
+    max_mark_age_s: Annotated[
+        float, Meta(description="no entry on an older mark; nothing newer from any market: none at all")
+    ] = 30.0
+    max_clock_error_s: Annotated[float, Meta(description="how far our clock may be from the exchange's")] = 0.25
+    fee_tolerance: Annotated[float, Meta(description="share by which a fill's fee may differ before entries halt")] = 0.01
 
     def validate(self, field: str = "risk") -> None:
         """Raise ConfigError naming the field, what was seen and what is accepted."""
         for name in ("max_order_notional", "max_position_notional", "max_account_notional", "max_daily_loss"):
             _check_amount(f"{field}.{name}", getattr(self, name))
         for group in self.groups:
-            _check_amount(f"{field}.groups.{group.name}.max_notional", group.max_notional)
+            group.validate(f"{field}.groups.{group.name}")
+        if len({group.name for group in self.groups}) < len(self.groups):
+            raise ConfigError(
+                f"{field}.groups", ", ".join(group.name for group in self.groups), "a name of its own for each"
+            )
         check_range(f"{field}.max_leverage", self.max_leverage, 0.01, 100.0)
         check_range(f"{field}.max_margin_share", self.max_margin_share, 0.0001, 1.0)
         check_range(f"{field}.collar_bps", self.collar_bps, 0.1, 2_000.0)
