@@ -183,12 +183,12 @@ def test_what_reduces_has_the_whole_rate_and_what_opens_all_but_the_reserve(redu
     assert (gate.needed, gate.seen) == (f"under {second} a second and {minute} a minute", "0 and 0")
 
 
-@pytest.mark.parametrize(("second", "minute"), [(1, 120), (10, 1)])
-def test_the_reserve_never_takes_the_only_order_there_is(second: int, minute: int) -> None:
+@pytest.mark.parametrize(("second", "minute", "later_us"), [(1, 120, 0), (10, 1, MINUTE_US - 1)])
+def test_the_reserve_never_takes_the_only_order_there_is(second: int, minute: int, later_us: int) -> None:
     gate, _ = risk(max_orders_per_second=second, max_orders_per_minute=minute, reserve_share=0.9)
     assert gate.rate_gate(START, reduces=False).passed
     gate.on_sent(START)
-    assert not gate.rate_gate(START, reduces=False).passed
+    assert not gate.rate_gate(START + later_us, reduces=False).passed
 
 
 def test_orders_of_a_minute_are_remembered_up_to_the_limit_and_through_a_restart() -> None:
