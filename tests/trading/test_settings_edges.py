@@ -120,6 +120,19 @@ def test_the_cap_of_every_group_is_an_amount() -> None:
     assert refused(RiskLimits(groups=(good,))) == ""
 
 
+@pytest.mark.parametrize(
+    ("changed", "field"),
+    [
+        ({}, ""), ({"name": "two words"}, "risk.groups.two words.name"), ({"symbols": ()}, "risk.groups.good.symbols"),
+        ({"symbols": ("ETHUSDT", "ETH-USD-PERP")}, "risk.groups.good.symbols"), ({"name": "other"}, "risk.groups"),
+    ],
+)  # fmt: skip
+def test_a_group_has_a_name_of_its_own_and_markets(changed: dict[str, object], field: str) -> None:
+    good = CorrelatedGroup(name="good", symbols=("ETHUSDT", "BTCUSDT"), max_notional=Decimal(1))
+    other = msgspec.structs.replace(good, name="other")
+    assert refused(RiskLimits(groups=(msgspec.structs.replace(good, **changed), other))) == field
+
+
 def test_two_looks_at_the_account_lie_further_apart_than_two_looks_at_a_difference() -> None:
     assert refused(TimingSettings(reconcile_every_s=1.0, mismatch_apart_s=1.0)) == "timing.reconcile_every_s"
 
