@@ -5,6 +5,7 @@ import pytest
 from flashscalper.exchanges.base import HttpRequest, HttpResponse, OpenSocket, SendFrame
 from flashscalper.runtime.control import Door
 from flashscalper.runtime.hosting.hosted import Trader
+from flashscalper.simulator.base import FrameArrived, FrameOut, HttpAnswer, HttpArrived, SocketArrived
 
 CANARY = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiIweDEifQ.c2lnbmF0dXJl"
 HEADERS = (("Authorization", f"Bearer {CANARY}"), ("Accept", "application/json"))
@@ -20,6 +21,15 @@ HEADERS = (("Authorization", f"Bearer {CANARY}"), ("Accept", "application/json")
         (HttpResponse(7, 200, {}, b'{"results":[]}'), '{"results":[]}'),
         (SendFrame("main-1", f'{{"method":"auth","params":{{"bearer":"{CANARY}"}}}}'.encode()), "bytes with a token"),
         (SendFrame("main-1", b'{"method":"subscribe"}'), "subscribe"),
+        (HttpResponse(7, 200, {}, f'{{"token": "{CANARY}"}}'.encode()), "bytes with a token"),
+        (HttpArrived(7, "GET", "/v1/account", "a=b", dict(HEADERS), b""), "/v1/account"),
+        (HttpArrived(7, "POST", "/v1/orders", "", {}, b'{"size":"1"}'), '{"size":"1"}'),
+        (SocketArrived("c", "/v1", "", dict(HEADERS)), "Authorization"),
+        (FrameArrived("c", f'{{"method":"auth","params":{{"bearer":"{CANARY}"}}}}'.encode()), "bytes with a token"),
+        (FrameArrived("c", b'{"method":"subscribe"}'), "subscribe"),
+        (HttpAnswer(7, 200, (), f'{{"jwt_token":"{CANARY}"}}'.encode()), "bytes with a token"),
+        (HttpAnswer(7, 404, (), b"{}", broken=True), "404"),
+        (FrameOut("c", b'{"result":{}}', topic="auth"), "auth"),
         (Door(url="http://127.0.0.1:1", token=CANARY, run="r", pid=1), "127.0.0.1:1"),
         (Trader("0x1", "0x2", CANARY, "0x3"), "0x2"),
     ],

@@ -7,26 +7,14 @@ refresh, time-outs, rate budget, clock offset) is in the machine, so simulations
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Final, Protocol
+from collections.abc import Sequence
+from typing import Protocol
 
 import msgspec
 
 from flashscalper.model.commands import Command
 from flashscalper.model.events import Event
-
-_TOKENS: Final = (b"jwt_token", b'"bearer"')
-"""What stands beside a session token in a message."""
-
-
-def _names(headers: Iterable[tuple[str, str]]) -> list[str]:
-    """Headers as they may be shown: their values log in."""
-    return [name for name, _ in headers]
-
-
-def _without_token(data: bytes) -> str:
-    """A message as it may be shown."""
-    return f"<{len(data)} bytes with a token>" if any(word in data for word in _TOKENS) else repr(data)
+from flashscalper.model.secrets import header_names, without_token
 
 
 class OpenSocket(msgspec.Struct, frozen=True):
@@ -38,7 +26,7 @@ class OpenSocket(msgspec.Struct, frozen=True):
     timeout_s: float = 5.0
 
     def __repr__(self) -> str:
-        return f"OpenSocket({self.conn!r}, {self.url!r}, headers={_names(self.headers)})"
+        return f"OpenSocket({self.conn!r}, {self.url!r}, headers={header_names(self.headers)})"
 
 
 class CloseSocket(msgspec.Struct, frozen=True):
@@ -56,7 +44,7 @@ class SendFrame(msgspec.Struct, frozen=True, gc=False):
     ping: bool = False
 
     def __repr__(self) -> str:
-        return f"SendFrame({self.conn!r}, {_without_token(self.data)}, ping={self.ping})"
+        return f"SendFrame({self.conn!r}, {without_token(self.data)}, ping={self.ping})"
 
 
 class HttpRequest(msgspec.Struct, frozen=True):
@@ -70,8 +58,8 @@ class HttpRequest(msgspec.Struct, frozen=True):
     timeout_s: float = 10.0
 
     def __repr__(self) -> str:
-        what = f"{self.id}, {self.method!r}, {self.url!r}, headers={_names(self.headers)}, body={_without_token(self.body)}"
-        return f"HttpRequest({what}, timeout_s={self.timeout_s})"
+        what = f"{self.id}, {self.method!r}, {self.url!r}, headers={header_names(self.headers)}"
+        return f"HttpRequest({what}, body={without_token(self.body)}, timeout_s={self.timeout_s})"
 
 
 Outgoing = OpenSocket | CloseSocket | SendFrame | HttpRequest
@@ -114,7 +102,7 @@ class HttpResponse(msgspec.Struct, frozen=True):
     body: bytes
 
     def __repr__(self) -> str:
-        return f"HttpResponse({self.id}, {self.status}, {self.headers!r}, {_without_token(self.body)})"
+        return f"HttpResponse({self.id}, {self.status}, {self.headers!r}, {without_token(self.body)})"
 
 
 class HttpFailed(msgspec.Struct, frozen=True):

@@ -1,8 +1,14 @@
-"""A value that must never be shown: prints as `***`, cannot be pickled, encoded or compared by accident."""
+"""A value that must never be shown: prints as `***`, cannot be pickled, encoded or compared by accident. And how a message
+that may hold a session token is shown.
+"""
 
 from __future__ import annotations
 
-from typing import NoReturn
+from collections.abc import Iterable
+from typing import Final, NoReturn
+
+_TOKENS: Final = (b"jwt_token", b'"bearer"', b'"eyJ')
+"""What stands beside a session token in a message, or begins one."""
 
 
 class Secret:
@@ -30,3 +36,13 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Secret is not pickled")
+
+
+def header_names(headers: Iterable[tuple[str, str]]) -> list[str]:
+    """Headers as they may be shown: their values log in."""
+    return [name for name, _ in headers]
+
+
+def without_token(data: bytes) -> str:
+    """A message as it may be shown."""
+    return f"<{len(data)} bytes with a token>" if any(word in data for word in _TOKENS) else repr(data)

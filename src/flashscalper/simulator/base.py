@@ -10,6 +10,8 @@ from typing import Protocol
 
 import msgspec
 
+from flashscalper.model.secrets import header_names, without_token
+
 
 class HttpArrived(msgspec.Struct, frozen=True):
     """One whole HTTP request; exactly one `HttpAnswer` with this `id` follows. Header names are lower case."""
@@ -22,6 +24,10 @@ class HttpArrived(msgspec.Struct, frozen=True):
     body: bytes
     peer: str = "127.0.0.1"
 
+    def __repr__(self) -> str:
+        what = f"{self.id}, {self.method!r}, {self.path!r}, {self.query!r}, headers={header_names(self.headers.items())}"
+        return f"HttpArrived({what}, body={without_token(self.body)}, peer={self.peer!r})"
+
 
 class SocketArrived(msgspec.Struct, frozen=True):
     """A WebSocket handshake; exactly one `SocketAnswer` follows. `conn` is the shell's name for it, never reused."""
@@ -32,6 +38,10 @@ class SocketArrived(msgspec.Struct, frozen=True):
     headers: dict[str, str]
     peer: str = "127.0.0.1"
 
+    def __repr__(self) -> str:
+        what = f"{self.conn!r}, {self.path!r}, {self.query!r}, headers={header_names(self.headers.items())}"
+        return f"SocketArrived({what}, peer={self.peer!r})"
+
 
 class FrameArrived(msgspec.Struct, frozen=True, gc=False):
     """One whole message of a client."""
@@ -39,6 +49,9 @@ class FrameArrived(msgspec.Struct, frozen=True, gc=False):
     conn: str
     data: bytes
     binary: bool = False
+
+    def __repr__(self) -> str:
+        return f"FrameArrived({self.conn!r}, {without_token(self.data)}, binary={self.binary})"
 
 
 class PongArrived(msgspec.Struct, frozen=True):
@@ -76,6 +89,10 @@ class HttpAnswer(msgspec.Struct, frozen=True):
     body: bytes
     broken: bool = False
 
+    def __repr__(self) -> str:
+        what = f"{self.id}, {self.status}, {self.headers!r}, {without_token(self.body)}"
+        return f"HttpAnswer({what}, broken={self.broken})"
+
 
 class SocketAnswer(msgspec.Struct, frozen=True):
     """Accept the handshake (status 101) or refuse it with an HTTP status and a body."""
@@ -92,6 +109,9 @@ class FrameOut(msgspec.Struct, frozen=True, gc=False):
     data: bytes
     binary: bool = False
     topic: str = ""
+
+    def __repr__(self) -> str:
+        return f"FrameOut({self.conn!r}, {without_token(self.data)}, binary={self.binary}, topic={self.topic!r})"
 
 
 class PingOut(msgspec.Struct, frozen=True):
