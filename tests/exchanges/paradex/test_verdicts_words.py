@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 
 from flashscalper.exchanges.base import HttpResponse
@@ -138,3 +139,22 @@ def test_only_a_status_of_the_two_hundreds_is_an_acceptance(kind: RequestKind) -
 def test_a_verdict_stands() -> None:
     with pytest.raises(AttributeError):
         unknown("A", "b").verdict = Verdict.ACCEPTED  # type: ignore[misc]
+
+
+def test_an_answer_that_is_no_order_is_told_as_a_bad_one_by_its_place() -> None:
+    over_rest = judge_http(PLACE, response(200, b"{"))
+    over_socket = judge_rpc(PLACE, wire.Envelope(result=msgspec.Raw(b"{}")))
+    for judged in (over_rest, over_socket):
+        assert (judged.verdict, judged.code) == (Verdict.UNKNOWN, "BAD_ANSWER")
+        assert judged.message.startswith("order: ")
+    nothing = judge_rpc(PLACE, wire.Envelope())
+    assert (nothing.verdict, nothing.code) == (Verdict.UNKNOWN, "BAD_ANSWER")
+
+
+def test_too_many_requests_has_one_name_over_both_ways_and_the_exchanges_words() -> None:
+    said = judge_http(PLACE, response(429, b'{"error":"X_Y","message":"words"}'))
+    bare = judge_http(PLACE, response(429, b""))
+    socket = judge_rpc(PLACE, _outcome(wire.RpcError(code=42901, message="words", data="X_Y")))
+    assert [(judged.code, judged.message) for judged in (said, bare, socket)] == [
+        ("RATE_LIMITED", "words"), ("RATE_LIMITED", "too many requests"), ("RATE_LIMITED", "words"),
+    ]  # fmt: skip

@@ -170,7 +170,7 @@ def rpc_words(error: wire.RpcError) -> str:
         data = data.get("error") or data.get("code")
     for text in (data, error.message):
         if isinstance(text, str):
-            word = text.strip().split(":", 1)[0].split(" ", 1)[0]
+            word = text.strip().partition(":")[0].partition(" ")[0]
             if word.isupper() and "_" in word:
                 return word
     return ""
