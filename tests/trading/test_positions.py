@@ -3,6 +3,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -174,3 +175,34 @@ def test_a_bust_is_as_if_the_fill_had_never_been(rows: list[tuple[Side, Decimal,
     assert taken is not None
     without = ledger_of(*(one for one in fills if one is not gone))
     assert (ledger.holding(ETH), ledger.cash) == (without.holding(ETH), without.cash)
+
+
+@settings(max_examples=80)
+@given(FILLS, st.data())
+def test_fills_that_were_put_aside_still_count_when_one_comes_late_or_is_taken_back(
+    rows: list[tuple[Side, Decimal, Decimal]], data: st.DataObject
+) -> None:
+    """Whatever order fills come and go in: the same answer to each as if none had been put aside."""
+    fills = [fill(number, *row, funding=D("0.5")) for number, row in enumerate(rows, 1)]
+    came = sorted(fills, key=lambda one: one.filled_at + data.draw(st.integers(0, 6)))
+    gone = data.draw(st.lists(st.sampled_from(fills), max_size=3))
+    told = []
+    for at_hand in (1, 3, 1_000):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(positions, "AT_HAND", at_hand)
+            ledger, said = Ledger(), []
+            for count, one in enumerate(came, 1):
+                said.append(repr(ledger.book(BookedFill(fill=one))))
+                now = gone[:1] if count == len(came) // 2 else gone[1:] if count == len(came) else []
+                said += [repr(ledger.bust(fill_key(*busted.key))) for busted in now]
+            told.append((said, ledger.position(ETH).fills, ledger.cash))
+    assert told[0] == told[1] == told[2]
+
+
+def test_fills_that_were_put_aside_take_little_room() -> None:
+    """What `make soak` allows a fill to take: a kilobyte would be too much."""
+    rows = [fill(number, Side.BUY if number % 2 else Side.SELL, "1", str(100 + number)) for number in range(1, 201)]
+    position = ledger_of(*rows).position(ETH)
+    assert len(position._fills) <= 2 * positions.AT_HAND
+    assert len(position.fills) == 200
+    assert sum(map(len, position._settled._rows)) < 300 * len(position._settled)

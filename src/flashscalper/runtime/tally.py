@@ -24,6 +24,7 @@ from flashscalper.model.records import (
     RoundTripClosed,
     SignalJudged,
 )
+from flashscalper.model.rows import PackedStructs
 from flashscalper.runtime.journal import Output
 
 KLINES_KEPT: Final = 20_000
@@ -61,13 +62,13 @@ class Tally:
         self.funding = ZERO
         self.fills = 0
         self.positions: dict[str, Decimal] = {}
-        self.round_trips: deque[RoundTripClosed] = deque(maxlen=fills)
+        self.round_trips = PackedStructs(RoundTripClosed, fills)
         self._trips = 0
         self._exits: Counter[str] = Counter()
         self.klines: dict[tuple[str, str], deque[Kline]] = defaultdict(lambda: deque(maxlen=KLINES_KEPT))
         self.kline_counts: Counter[tuple[str, str]] = Counter()
         self.records: deque[Record] = deque(maxlen=RECORDS_KEPT)
-        self.booked: deque[FillBooked] = deque(maxlen=fills)
+        self.booked = PackedStructs(FillBooked, fills)
         self.points: deque[LedgerPoint] = deque(maxlen=FILLS_KEPT)
         self._sent = 0
         self._state: dict[str, str] = {}

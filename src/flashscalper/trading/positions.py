@@ -14,38 +14,19 @@ from decimal import Decimal
 import msgspec
 
 from flashscalper.model.amounts import ZERO
-from flashscalper.model.fills import Fill, FillKind
-from flashscalper.model.orders import OrderRole
+from flashscalper.model.fills import Fill
+from flashscalper.trading.booked_fill import BookedFill, fill_key
 from flashscalper.trading.fold import Holding, Trip, step
+from flashscalper.trading.settled_fills import SettledFills
+
+__all__ = ["Booked", "BookedFill", "Ledger", "Position", "fill_key"]
 
 KEEP_FILLS = 2_000
 """Fills a position keeps for refolding; older ones are folded for good."""
+AT_HAND = 20
+"""The newest of them, which a late fill falls between; the others are packed until one of them is needed."""
 KEEP_KEYS = 200_000
 """Fill keys remembered against double booking (about 30 days at one fill per 13 s)."""
-
-
-def fill_key(kind: FillKind, fill_id: str) -> str:
-    """The key as text, as it stands in the journal."""
-    return f"{kind}:{fill_id}"
-
-
-class BookedFill(msgspec.Struct, kw_only=True):
-    """A fill in the fold: why it came (`role`, `reason` of its order), what it realised (booked, and by our own arithmetic)
-    and the holding after it."""
-
-    fill: Fill
-    role: OrderRole | None = None
-    reason: str = ""
-    foreign: bool = False
-    realized_pnl: Decimal = ZERO
-    own_pnl: Decimal = ZERO
-    after: Holding = Holding()
-    closed: Trip | None = None
-
-    @property
-    def place(self) -> tuple[int, int, str, str]:
-        """Where it stands among the fills of its market: by instant, then by id as the number it is."""
-        return (self.fill.filled_at, len(self.fill.id), self.fill.id, self.fill.kind)
 
 
 class Booked(msgspec.Struct, frozen=True):
@@ -63,7 +44,8 @@ class Position:
 
     def __init__(self, *, reported_pnl: bool = False) -> None:
         self._reported_pnl = reported_pnl
-        self._base = Holding()
+        self._base = self._settled_base = Holding()
+        self._settled = SettledFills()
         self._fills: list[BookedFill] = []
         self._trips_told = 0
         self.holding = Holding()
@@ -79,7 +61,7 @@ class Position:
     @property
     def fills(self) -> tuple[BookedFill, ...]:
         """Fills still kept, in the exchange's order."""
-        return tuple(self._fills)
+        return (*self._settled.entries(), *self._fills)
 
     @property
     def net(self) -> Decimal:
@@ -91,18 +73,23 @@ class Position:
         before = self.holding
         late = bool(self._fills) and entry.place < self._fills[-1].place
         if late:
+            if entry.place < self._fills[0].place or self._trips_told < self._settled.trips:
+                self._unpack()
             insort(self._fills, entry, key=lambda booked: booked.place)
         else:
             self._fills.append(entry)
         self._money(entry.fill, 1)
         self._fold(self._fills.index(entry) if late else len(self._fills) - 1)
         trips = self._new_trips(entry, late=late)
-        if len(self._fills) > 2 * KEEP_FILLS:
+        if len(self._settled) + len(self._fills) > 2 * KEEP_FILLS:
             self._settle_oldest()
+        if len(self._fills) > 2 * AT_HAND:
+            self._pack()
         return Booked(entry, before, self.holding, trips, late)
 
     def take_back(self, key: str) -> Booked | None:
         """Remove a busted fill and fold what followed it; None when no such fill is kept."""
+        self._unpack()
         for index, entry in enumerate(self._fills):
             if fill_key(*entry.fill.key) == key:
                 before = self.holding
@@ -138,15 +125,30 @@ class Position:
             closed = [newest.closed]
             self._trips_told += 1
             return tuple(closed)
-        new = tuple(closed[self._trips_told :])
+        new = tuple(closed[self._trips_told - self._settled.trips :])
         self._trips_told += len(new)
         return new
 
     def _settle_oldest(self) -> None:
         """Fold the oldest fills for good: the memory has a limit."""
+        self._unpack()
         old, self._fills = self._fills[:-KEEP_FILLS], self._fills[-KEEP_FILLS:]
         self._base = old[-1].after
         self._trips_told -= sum(1 for entry in old if entry.closed)
+
+    def _pack(self) -> None:
+        """Put all but the newest aside; they keep what they were."""
+        if not len(self._settled):
+            self._settled_base = self._base
+        old, self._fills = self._fills[:-AT_HAND], self._fills[-AT_HAND:]
+        self._settled.add(old)
+        self._base = old[-1].after
+
+    def _unpack(self) -> None:
+        """Have all at hand again: one of the old ones changes."""
+        if len(self._settled):
+            self._fills = self._settled.take() + self._fills
+            self._base = self._settled_base
 
 
 class Ledger:
