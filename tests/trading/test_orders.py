@@ -11,6 +11,7 @@ from flashscalper.model.commands import PlaceOrder
 from flashscalper.model.orders import Order, OrderRole, OrderStatus, OrderType, Side
 from flashscalper.trading.orders import (
     CLOSED,
+    ENDED_KEPT,
     FROM_EXCHANGE,
     LIFECYCLE,
     LIVE,
@@ -166,6 +167,31 @@ def test_memory_is_bounded_and_unsettled_orders_are_never_forgotten() -> None:
         orders.happen(order, Happening.ANSWERED_REJECTED, START)
     assert len(orders) <= 21
     assert orders.get("fs-1-1") is first
+
+
+def test_orders_of_the_last_hour_are_all_known_and_of_older_ones_the_newest() -> None:
+    orders, minute = Orders(), 60_000_000
+    first = tracked(command(1), START)
+    orders.add(first)
+    for number in range(2, 1_500):
+        now = START + number * minute // 10
+        order = tracked(command(number), now)
+        orders.add(order)
+        orders.happen(order, Happening.ANSWERED_REJECTED, now)
+    newest = [order.client_id for order in orders]
+    assert newest[0] == "fs-1-1"
+    assert newest[1:] == [f"fs-1-{number}" for number in range(1_501 - len(newest), 1_500)]
+    assert 600 + ENDED_KEPT <= len(orders) <= 600 + ENDED_KEPT + 52
+
+
+def test_a_burst_of_orders_within_the_hour_is_bounded_too() -> None:
+    orders = Orders(kept=2_000)
+    for number in range(1, 3_000):
+        order = tracked(command(number), START)
+        orders.add(order)
+        orders.happen(order, Happening.ANSWERED_REJECTED, START)
+        assert len(orders) <= 2_001
+    assert orders.get("fs-1-2999") is order
 
 
 @given(

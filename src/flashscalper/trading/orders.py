@@ -19,6 +19,7 @@ import msgspec
 from flashscalper.model.amounts import ZERO
 from flashscalper.model.commands import ModifyOrder, PlaceOrder
 from flashscalper.model.events import Verdict
+from flashscalper.model.instants import HOUR_US
 from flashscalper.model.orders import Order, OrderRole, OrderStatus, OrderType, Side, TimeInForce
 from flashscalper.model.records import OrderStateChanged
 
@@ -218,14 +219,24 @@ class TrackedOrder(msgspec.Struct, kw_only=True):
         return self.size - self.filled if self.state in LIVE else self.owed
 
 
+LATE_US: Final = HOUR_US
+"""For so long after it ended an order is followed in any case: late answers and late fills come within minutes."""
+ENDED_KEPT: Final = 500
+"""Of those that ended earlier the newest are kept; a restart knows as many."""
+_BETWEEN_SWEEPS: Final = 50
+
+
 class Orders:
-    """All orders of the bot by client id. Settled ones are kept (`kept` of them) because late answers and fills count."""
+    """All orders of the bot by client id. Settled ones are kept because late answers and fills count: those of the last hour
+    and `ENDED_KEPT` more, but never more than `kept` together. What comes for an older one still counts: a fill is booked
+    by its own key and our prefix, and an order that is alive is adopted."""
 
     def __init__(self, kept: int = 5_000) -> None:
         self._all: dict[str, TrackedOrder] = {}
         self._client_id_of: dict[str, str] = {}
         self._active: dict[str, dict[str, TrackedOrder]] = {}
         self._kept = kept
+        self._sweep_at = ENDED_KEPT + _BETWEEN_SWEEPS
 
     def __len__(self) -> int:
         return len(self._all)
@@ -252,6 +263,8 @@ class Orders:
         self.refresh(order, order.sent_at)
         if len(self._all) > self._kept:
             self._forget_oldest()
+        elif len(self._all) >= self._sweep_at:
+            self._sweep(order.sent_at)
 
     def refresh(self, order: TrackedOrder, now: int) -> None:
         """File the order as active or not, after any change to it."""
@@ -318,8 +331,16 @@ class Orders:
 
     def _forget_oldest(self) -> None:
         """Drop the oldest settled tenth: the memory has a limit, the journal remembers."""
-        settled = [order for order in self._all.values() if order.settled]
-        for order in settled[: max(1, self._kept // 10)]:
+        self._forget([order for order in self._all.values() if order.settled][: max(1, self._kept // 10)])
+
+    def _sweep(self, now: int) -> None:
+        """Drop what ended long ago, but for the newest of it."""
+        ended = [order for order in self._all.values() if order.settled and order.changed_at < now - LATE_US]
+        self._forget(ended[:-ENDED_KEPT])
+        self._sweep_at = len(self._all) + _BETWEEN_SWEEPS
+
+    def _forget(self, orders: Iterable[TrackedOrder]) -> None:
+        for order in orders:
             del self._all[order.client_id]
             self._client_id_of.pop(order.order_id, None)
 
