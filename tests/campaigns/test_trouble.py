@@ -94,6 +94,20 @@ def test_refused_sockets_are_said_everywhere_stops_stay_and_it_returns_by_itself
 
 
 @pytest.mark.verify
+def test_started_while_sockets_are_refused_it_says_degraded_reads_by_rest_and_begins_when_they_come(tmp_path: Path) -> None:
+    with stand(tmp_path) as place:
+        place.faults(REFUSED)
+        place.start("--metrics-port", "0", strategy=KEEP)
+        seen = place.until("degraded", lambda status: status["degraded"] and Decimal(status["cash"]) > 0)
+        assert (seen["state"], seen["orders"]["sent"]) == ("reducing", 0)
+        assert "DEGRADED" in place.said("status").stdout
+        assert "flashscalper_degraded 1.0" in metrics(place)
+        place.faults(method="DELETE")
+        place.until("protected", protected)
+        place.until("no longer degraded", lambda status: not status["degraded"])
+
+
+@pytest.mark.verify
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit of a running process is set with prlimit")
 def test_a_full_disk_ends_new_risk_keeps_stops_and_says_so_and_a_restart_knows_everything(tmp_path: Path) -> None:
     with stand(tmp_path) as place:

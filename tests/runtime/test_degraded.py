@@ -18,7 +18,8 @@ from flashscalper.model.commands import PlaceOrder, ReleaseOrder
 from flashscalper.model.events import Event, OperatorAction, OperatorAsked
 from flashscalper.model.instants import SECOND_US
 from flashscalper.model.klines import Kline
-from flashscalper.model.orders import OrderRole
+from flashscalper.model.markets import Market
+from flashscalper.model.orders import OrderRole, OrderType, Side
 from flashscalper.model.positions import PositionSide
 from flashscalper.model.secrets import Secret
 from flashscalper.runtime.clock import VirtualClock
@@ -28,6 +29,7 @@ from flashscalper.runtime.lockstep import LockStep
 from flashscalper.runtime.tape import Tape
 from flashscalper.runtime.trader import Trader
 from flashscalper.runtime.wire import LatencyModel
+from flashscalper.simulator.facts import NewOrder, SimOrder
 from flashscalper.simulator.feeds.synthetic import SyntheticFeed
 from flashscalper.simulator.markets import DEFAULT_MARKETS
 from flashscalper.strategies.base import Judgement, MarketView, Signal
@@ -36,6 +38,7 @@ from flashscalper.trading.client_ids import ClientIds
 from flashscalper.trading.costs import CostSettings
 from flashscalper.trading.engine import Engine
 from flashscalper.trading.profiles import trading_profile
+from flashscalper.trading.status import PositionStatus
 
 START = 1_767_225_600 * SECOND_US
 ACCOUNT = "0x1d2a3359cf96bd7d14e156196b8a27fd9c0464895bfb006b5a059c18fc54909"
@@ -106,20 +109,20 @@ class Heard(Trader):
 
 
 class Scene:
-    """One engine on one simulated exchange with two markets."""
+    """One engine on one simulated exchange with two markets, or `every` market of the default."""
 
-    def __init__(self, folder: Path, *, enters: bool = False) -> None:
-        markets = tuple(market for market in DEFAULT_MARKETS if market.base in ("ETH", "BTC"))
+    def __init__(self, folder: Path, *, enters: bool = False, every: bool = False) -> None:
+        markets = tuple(market for market in DEFAULT_MARKETS if every or market.base in ("ETH", "BTC"))
         feed = SyntheticFeed(markets, Random(3), START)
         settings = box_settings(
             seed=1, base_url="http://127.0.0.1:8787", balance=Decimal(10_000), verifier=KeyedHashVerifier(CHAIN_ID)
         )
         settings = msgspec.structs.replace(settings, slow_reader_limit=0, check_address=False)
-        box = open_box(feed, settings, seed=1, started_at=START)
+        self.box = box = open_box(feed, settings, seed=1, started_at=START)
         trading = msgspec.structs.replace(trading_profile("classic"), costs=CostSettings(report_only=True))
         self.strategies = {market.symbol: Listens(enters=enters) for market in markets}
-        by_symbol = {market.symbol: market for market in markets}
-        self.engine = Engine(trading, by_symbol, self.strategies, ClientIds(START), START, Decimal(10_000), None)
+        known = {market.symbol: market for market in markets}
+        self.engine = Engine(trading, known, self.strategies, ClientIds(START), START, Decimal(10_000), None)
         client = ParadexClient(
             ParadexSettings(
                 environment=Environment.SIMULATOR, rest_url="http://127.0.0.1:8787/v1", ws_url="ws://127.0.0.1:8787/v1",
@@ -141,9 +144,23 @@ class Scene:
         self.placed += [(now, output) for output in outputs if isinstance(output, PlaceOrder)]
         self.placed += [(now, output.order) for output in outputs if isinstance(output, ReleaseOrder)]
 
+    def position(self, symbol: str) -> PositionStatus | None:
+        return next(market.position for market in self.engine.status().markets if market.symbol == symbol)
+
     def close(self) -> None:
         for file in self._files:
             file.close()
+
+    def meddle(self, symbol: str, size: Decimal) -> None:
+        """Somebody closes so much of a long of ours by hand, at the market."""
+        now = self.clock.now()
+        order = NewOrder(
+            client_id="by-hand", symbol=symbol, side=Side.SELL, type=OrderType.MARKET, size=size, reduce_only=True,
+            signed_at=now,
+        )  # fmt: skip
+        placed = self.box.exchange.place(ACCOUNT, order, now)
+        assert isinstance(placed, SimOrder)
+        self.run._wake_server()
 
     def go(self, seconds: float) -> None:
         self.run.run_until(self.clock.now() + int(seconds * SECOND_US))
@@ -157,6 +174,10 @@ class Scene:
         return found
 
 
+def by_symbol(symbol: str) -> Market:
+    return next(market for market in DEFAULT_MARKETS if market.symbol == symbol)
+
+
 OpenScene = Callable[..., Scene]
 
 
@@ -165,8 +186,8 @@ def scene_of(tmp_path: Path) -> Iterator[OpenScene]:
     """Opens scenes, each in a folder of its own, and closes them."""
     opened: list[Scene] = []
 
-    def open_scene(*, enters: bool = False) -> Scene:
-        opened.append(Scene(tmp_path / str(len(opened)), enters=enters))
+    def open_scene(*, enters: bool = False, every: bool = False) -> Scene:
+        opened.append(Scene(tmp_path / str(len(opened)), enters=enters, every=every))
         return opened[-1]
 
     yield open_scene
@@ -243,6 +264,50 @@ def test_a_position_keeps_its_stop_nothing_is_opened_and_exits_work_without_a_so
     scene.run.refusing = False
     scene.go(60)
     assert scene.engine.status().state == "halted"
+    assert scene.trader.too_many == 0
+
+
+def test_without_a_socket_fills_and_positions_are_known_within_three_seconds(
+    scene_of: OpenScene,
+) -> None:
+    scene = scene_of(enters=True)
+    scene.go(30)
+    scene.run.refuse()
+    scene.go(20)
+    first, second = [market for market in scene.engine.status().markets if market.position is not None]
+    assert first.position is not None
+    assert second.position is not None
+    half = by_symbol(first.symbol).round_size(first.position.size / 2)
+    scene.meddle(first.symbol, half)
+    scene.meddle(second.symbol, second.position.size)
+    scene.go(3)
+    smaller, gone = (scene.position(one.symbol) for one in (first, second))
+    assert gone is None
+    assert smaller is not None
+    assert smaller.size == first.position.size - half
+    scene.go(3)
+    theirs = scene.box.exchange.open_orders(ACCOUNT)
+    stops = {order.symbol: order.size for order in theirs if order.trigger_price is not None}
+    assert stops == {first.symbol: smaller.size}, "resized where something is left, taken away where nothing is"
+    assert scene.engine.status().realized_pnl != 0
+    assert scene.trader.too_many == 0
+
+
+@pytest.mark.parametrize("outage_s", [20, pytest.param(180, marks=pytest.mark.verify)])
+def test_all_markets_of_the_default_stay_fresh_by_rest_inside_the_rate_budget(scene_of: OpenScene, outage_s: int) -> None:
+    scene = scene_of(enters=True, every=True)
+    scene.go(30)
+    scene.run.refuse()
+    scene.go(5)
+    oldest = 0.0
+    for _ in range(outage_s):
+        scene.go(1)
+        for market in scene.engine.status().markets:
+            assert market.quote_age_s is not None
+            assert market.mark_age_s is not None
+            oldest = max(oldest, market.quote_age_s, market.mark_age_s)
+    assert oldest <= 3.0
+    assert len(protected(scene)) == len(DEFAULT_MARKETS)
     assert scene.trader.too_many == 0
 
 

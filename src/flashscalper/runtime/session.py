@@ -47,6 +47,7 @@ from flashscalper.trading.status import EngineStatus
 STOPS_WITHIN_S: Final = 20.0
 KILL_POLL_S: Final = 0.05
 PAINT_EVERY_S: Final = 0.5
+_STREAMS_COME_WITHIN_US: Final = 5 * SECOND_US
 _BEHIND_US: Final = 2 * SECOND_US
 _UNSETTLED: Final = ("entry_in_flight", "order_in_doubt", "closing")
 
@@ -177,7 +178,11 @@ class Session:
         try:
             self.folder.latch(reason)
         except OSError as error:
-            self._log.tell(f"the latch could not be written ({error.strerror}); it holds in the journal")
+            journal = "neither can the journal: the next start would trade again"
+            self._log.tell(
+                f"the latch could not be written ({error.strerror}); "
+                + (journal if self.trader.journal_lost else "it holds in the journal")
+            )
 
     def resume(self, *, clear_kill: bool) -> None:
         """Take pauses and halts away; the latch of the kill switch only when asked for by name."""
@@ -258,9 +263,10 @@ class Session:
         return Kept(journal_lost=bool(self.trader.journal_lost), log_lines_lost=self._log.lost, store=self.store.seen)
 
     def _degraded(self, seen: EngineStatus) -> bool:
-        """A stream that was there is gone."""
+        """A stream that was there is gone, or one never came although it had the time to."""
         self._were_ready.update(stream for stream, ready in seen.streams if ready)
-        return any(not ready and stream in self._were_ready for stream, ready in seen.streams)
+        late = self.clock.now() >= self.started_at + _STREAMS_COME_WITHIN_US
+        return any(not ready and (late or stream in self._were_ready) for stream, ready in seen.streams)
 
     async def _paint(self) -> None:
         degraded = False

@@ -19,7 +19,7 @@ def whole_status(
 ) -> dict[str, Any]:  # fmt: skip
     """`state`, `reasons`, per market position, stop, nearest miss and ages of its feeds. Amounts as text, ages in seconds.
 
-    `degraded`: a stream is gone that was there; the account goes on by REST and nothing is opened.
+    `degraded`: a stream is gone, or has not come; the account goes on by REST and nothing is opened.
     """
     return {
         "running": True, "run": run, "mode": mode, "environment": place, "account": account, "state": str(seen.state),
