@@ -219,6 +219,11 @@ PLANTS: Final = (
         ("trading.reconcile", "                self._floor.pursuit.suspect(order)", "                continue"),
     ),
     plant(
+        "a stop that was confirmed within the last second is not missed",
+        ("trading.reconcile", "order.changed_at >= snapshot.asked_at", "order.changed_at > snapshot.asked_at - 1_000_000"),
+        first=266,
+    ),
+    plant(
         "a change that did not leave is sent again in the same instant",
         (
             "trading.protection",

@@ -164,6 +164,13 @@ def test_an_order_that_a_read_does_not_list_is_asked_about() -> None:
     assert one(QueryOrder, outputs).client_id == stop.client_id
 
 
+def test_a_stop_that_was_confirmed_just_before_the_read_is_asked_about_as_well() -> None:
+    stage = Stage()
+    _, stop = stage.long()
+    stage.wait(0.1)
+    assert one(QueryOrder, stage.snapshot(positions=(position(stage.size),))).client_id == stop.client_id
+
+
 def test_a_read_older_than_the_order_says_nothing_about_it() -> None:
     stage = Stage()
     asked_at = stage.now

@@ -23,8 +23,6 @@ from flashscalper.trading.saved import REBUILD_DROPPED
 NOT_RECONCILED = "not_reconciled"
 HEALTHY = ("ACTIVE", "")
 CENT = Decimal("0.01")
-SHOWN_LATE_US = SECOND_US
-"""How long an order must have been confirmed before a read that does not list it speaks against it."""
 DIFFERS_AFTER_US = 500_000
 """How long the stream's position may differ from the fold before the account is read."""
 
@@ -167,11 +165,12 @@ class Reconciler:
             self._differs_since.pop(symbol, None)
 
     def _suspect_missing(self, snapshot: AccountSnapshot) -> None:
-        """Live orders that the read does not list although they were there well before it."""
+        """Live orders that the read does not list although they were there before it was asked. Asking is cheap: the list
+        may lag; and a stop that is gone must not wait for the next read."""
         listed = {order.client_id for order in snapshot.orders} | {order.order_id for order in snapshot.orders}
         for order in self._floor.orders.all_active():
             settled_in = order.state in LIVE and order.state not in (OrderState.SENT, OrderState.UNKNOWN)
-            if not settled_in or order.changed_at > snapshot.asked_at - SHOWN_LATE_US:
+            if not settled_in or order.changed_at >= snapshot.asked_at:
                 continue
             if order.client_id not in listed and order.order_id not in listed:
                 self._floor.pursuit.suspect(order)
