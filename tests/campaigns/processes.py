@@ -53,6 +53,7 @@ class Stand:
             "PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8", "NO_COLOR": "1",
             "PARADEX_ENVIRONMENT": "simulator", "PARADEX_REST_URL": f"{url}/v1", "PARADEX_SECRET_KEY": KEY, **BUSY,
         }  # fmt: skip
+        self.command = [sys.executable, "-m", "flashscalper"]
         self._started: list[subprocess.Popen[bytes]] = []
 
     def start(self, *arguments: str, strategy: str = FLIP) -> subprocess.Popen[bytes]:
@@ -61,7 +62,7 @@ class Stand:
         command = ["run", *mode, "--markets", MARKETS, "--strategy", strategy, *arguments]
         with (self.home / "run.log").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "flashscalper", *command], cwd=self.home, env=self.environment, stdout=log, stderr=log
+                [*self.command, *command], cwd=self.home, env=self.environment, stdout=log, stderr=log
             )
         self._started.append(process)
         return process
@@ -75,7 +76,7 @@ class Stand:
     def said(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """A verb to its end."""
         return subprocess.run(
-            [sys.executable, "-m", "flashscalper", *arguments],
+            [*self.command, *arguments],
             cwd=self.home, env=self.environment, capture_output=True, text=True, check=False, timeout=60,
         )  # fmt: skip
 

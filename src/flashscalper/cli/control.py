@@ -87,7 +87,7 @@ def kill(account: str, reason: str, *, flatten: bool | None, environment: str, u
         folder = find_running(account)
     except NotRunningError:
         return _kill_over_rest(find_target(url=url, environment=environment), reason, flatten=flatten, json=json)
-    _latch(folder, reason)
+    _latch(folder, reason, then="it holds as far as the journal of the running process does")
     try:
         _show(run_loop(ask(folder, "kill", Asked(reason=reason))), json=json)
     except TransportError as error:
@@ -125,12 +125,12 @@ async def _kill(target: Target, credentials: Credentials, reason: str, *, flatte
     return msgspec.structs.replace(killed, problems=(*killed.problems, unlatched)) if unlatched else killed
 
 
-def _latch(folder: AccountFolder, reason: str) -> str:
+def _latch(folder: AccountFolder, reason: str, then: str = "the next start would trade again") -> str:
     """Close the latch. A disk that is full or read-only does not stop a kill; then this says what that means."""
     try:
         folder.latch(reason)
     except OSError as error:
-        problem = f"the latch could not be written ({error.strerror}): the next start would trade again"
+        problem = f"the latch could not be written ({error.strerror}): {then}"
         sys.stderr.write(f"{problem}\n")
         return problem
     return ""

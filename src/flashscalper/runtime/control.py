@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Final
@@ -87,7 +88,8 @@ class ControlServer:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._folder.control.unlink(missing_ok=True)
+        with suppress(OSError):  # what is left of it in a folder turned read-only is an address where nobody answers
+            self._folder.control.unlink(missing_ok=True)
         await self._runner.cleanup()
 
     async def _take(self, request: web.Request) -> web.Response:

@@ -177,7 +177,8 @@ class _Lines:
 
     def _turn_over(self) -> None:
         self._file.close()
-        self._path.replace(self._path.with_name("log.1.jsonl"))
+        with suppress(OSError):  # a folder turned read-only: the file that is there goes on growing
+            self._path.replace(self._path.with_name("log.1.jsonl"))
         self._file = self._path.open("a", encoding="utf-8", buffering=1)
         self._written = 0
 
