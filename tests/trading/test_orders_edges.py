@@ -7,6 +7,7 @@ import pytest
 
 from flashscalper.model.amounts import ZERO
 from flashscalper.model.commands import ModifyOrder, PlaceOrder
+from flashscalper.model.instants import HOUR_US
 from flashscalper.model.orders import Order, OrderRole, OrderStatus, OrderType, Side, TimeInForce
 from flashscalper.trading.orders import Happening, Orders, OrderState, TrackedOrder, tracked
 from tests.trading.stage import ETH, START, D, shown
@@ -197,3 +198,42 @@ def test_five_thousand_orders_of_an_hour_are_the_most_that_are_kept() -> None:
     assert len(orders) == 5_000
     orders.add(tracked(msgspec.structs.replace(ENTRY, client_id="fs-2-1"), START))
     assert len(orders) == 4_501
+
+
+def test_of_what_ended_more_than_an_hour_ago_five_hundred_are_kept_and_the_oldest_go() -> None:
+    orders = Orders()
+    many(orders, range(549), START)
+    orders.add(tracked(msgspec.structs.replace(ENTRY, client_id="fs-2-1"), START + HOUR_US + 1))
+    assert len(orders) == 501
+    assert [orders.get(f"fs-1-{number}") is None for number in (0, 48, 49, 548)] == [True, True, False, False]
+    assert orders.get("fs-2-1") is not None
+
+
+def test_of_what_ended_within_the_hour_nothing_is_forgotten_edge_included() -> None:
+    orders = Orders()
+    many(orders, range(549), START)
+    orders.add(tracked(msgspec.structs.replace(ENTRY, client_id="fs-2-1"), START + HOUR_US))
+    assert len(orders) == 550
+
+
+def test_what_is_not_settled_is_never_swept() -> None:
+    orders = Orders()
+    waiting = [tracked(msgspec.structs.replace(ENTRY, client_id=f"fs-3-{number}"), START) for number in range(60)]
+    for order in waiting:
+        orders.add(order)
+    many(orders, range(489), START)
+    orders.add(tracked(msgspec.structs.replace(ENTRY, client_id="fs-2-1"), START + HOUR_US + 1))
+    assert len(orders) == 550, "what ended long ago is fewer than five hundred"
+    assert all(orders.get(order.client_id) is order for order in waiting)
+
+
+def test_the_next_sweep_comes_fifty_orders_later() -> None:
+    orders, later = Orders(), START + HOUR_US + 1
+    many(orders, range(549), START)
+    many(orders, range(1_000, 1_001), later)
+    assert len(orders) == 501
+    many(orders, range(2_000, 2_049), later)
+    assert len(orders) == 550
+    many(orders, range(3_000, 3_001), later + HOUR_US + 1)
+    assert len(orders) == 501
+    assert [orders.get(f"fs-1-{number}") is None for number in (98, 99)] == [True, False]
