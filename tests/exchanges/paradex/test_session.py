@@ -26,6 +26,20 @@ def test_the_start_reads_chain_clock_markets_then_logs_in_then_reads_fees_and_ma
     assert str(bench.seen(FeesLearned)[0].taker) == "0.0004"
 
 
+def test_nothing_begins_before_the_clock_was_measured() -> None:
+    bench = Bench()
+    bench.routes["/system/time"] = lambda _: (500, {"error": "INTERNAL"})
+    bench.started()
+    bench.wait(10)
+    assert bench.seen(ClockMeasured) == []
+    assert bench.asked("POST", "/auth") == []
+    assert any("the clock is not measured yet" in trouble.detail for trouble in bench.seen(Trouble))
+    bench.routes["/system/time"] = lambda _: (200, {"server_time": str(bench.now // 1000)})
+    bench.wait(60)
+    assert bench.seen(ClockMeasured)
+    assert bench.seen(LeverageRead)
+
+
 def test_the_token_is_renewed_after_180_seconds_by_one_request() -> None:
     bench = Bench().started()
     assert bench.tokens == 1

@@ -34,6 +34,11 @@ class ExchangeClock:
         """`now` on the exchange's clock, microseconds."""
         return now + self.offset_us
 
+    @property
+    def measured(self) -> bool:
+        """Whether the exchange has ever said what time it is."""
+        return bool(self._samples)
+
     def add(self, asked_at: int, answered_at: int, server_time: int) -> None:
         """Take one sample: when we asked, when the answer came, and what it said (all microseconds)."""
         half = (answered_at - asked_at) // 2

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from flashscalper.exchanges.paradex import requests, responses, wire
 from flashscalper.exchanges.paradex.clock import SAMPLES
-from flashscalper.model.errors import ConfigError, FlashScalperError, ProtocolError
+from flashscalper.model.errors import ConfigError, FlashScalperError, ProtocolError, TransportError
 from flashscalper.model.events import (
     ExchangeStatus,
     ExchangeStatusChanged,
@@ -64,7 +64,8 @@ class Rules:
         if error is None:
             yield from self._clock.measure(now, SAMPLES)
             (answer,), now = yield [self._rest.ask(requests.markets())]
-            error = self._take_markets(answer)
+            unmeasured = None if self._clock.measured else TransportError("GET /system/time: the clock is not measured yet")
+            error = self._take_markets(answer) or unmeasured
         if isinstance(error, ConfigError):
             self.refused = str(error)
             self._desk.trouble("refused", error)
