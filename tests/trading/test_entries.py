@@ -5,7 +5,16 @@ from collections.abc import Sequence
 import msgspec
 
 from flashscalper.model.commands import CancelOrder, PlaceOrder, QueryOrder
-from flashscalper.model.events import FillReported, OperatorAction, OrderFound, RequestKind, RequestOutcome, Verdict
+from flashscalper.model.events import (
+    BestQuote,
+    FillReported,
+    MarkPrice,
+    OperatorAction,
+    OrderFound,
+    RequestKind,
+    RequestOutcome,
+    Verdict,
+)
 from flashscalper.model.orders import OrderRole, OrderStatus, OrderType, TimeInForce
 from flashscalper.model.positions import PositionSide
 from flashscalper.model.records import OrderDenied, RoundTripClosed, SignalJudged
@@ -227,3 +236,19 @@ def test_leaving_takes_back_what_of_the_entry_still_rests() -> None:
     outputs = stage.tell(FillReported(late))
     assert len(every(RoundTripClosed, stage.said)) == 1
     assert one(PlaceOrder, outputs).size == D("0.5"), "what filled late is a position again: it gets its stop"
+
+
+def test_the_rest_is_left_alone_when_quote_or_mark_have_grown_old_meanwhile() -> None:
+    for kept, taken in (("quote", 0), ("mark", 0), ("both", 1)):
+        limits = msgspec.structs.replace(RESTING.risk, max_quote_age_s=3.0, max_mark_age_s=3.0)
+        stage = Stage(msgspec.structs.replace(RESTING, risk=limits))
+        stage.price(100.0)
+        entry = resting(stage)
+        stage.wait(2.5)
+        if kept in ("quote", "both"):
+            stage.tell(BestQuote(ETH, 99.99, 10.0, 100.01, 10.0, stage.now))
+        if kept in ("mark", "both"):
+            stage.tell(MarkPrice(ETH, 100.0, 100.0, 0.0, stage.now))
+        stage.wait(0.6)
+        outputs = stage.show(entry, OrderStatus.CLOSED, reason="USER_CANCELED")
+        assert len(entries(outputs)) == taken, kept

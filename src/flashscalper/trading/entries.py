@@ -166,7 +166,9 @@ class Entries:
         if entry.withdrawn or not self._open_for_entries() or self._floor.entry_blocks(state.symbol, but=entry):
             return False
         touch = state.touch_price(entry.side)
-        fresh = now - state.quote_at <= self._floor.settings.risk.max_quote_age_s * SECOND_US
+        limits = self._floor.settings.risk
+        ages = ((state.quote_at, limits.max_quote_age_s), (state.mark_at, limits.max_mark_age_s))
+        fresh = all(now - seen_at <= most_s * SECOND_US for seen_at, most_s in ages)
         if touch is None or not fresh or state.mid is None:
             return False
         run = (Decimal(repr(touch)) / entry.reference - 1) * entry.side.sign * _BPS
