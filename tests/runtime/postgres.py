@@ -48,6 +48,16 @@ class Cluster:
             connection.execute(f"CREATE DATABASE fresh_{self._databases}".encode())
         return self.url(f"fresh_{self._databases}")
 
+    def new_user(self, password: str) -> str:
+        """Somebody who needs a password and may make tables; the name."""
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            connection.execute("CREATE ROLE locked LOGIN SUPERUSER")
+            connection.execute(b"ALTER ROLE locked PASSWORD '" + password.encode() + b"'")
+            rules = self._data / "pg_hba.conf"
+            rules.write_text(f"local all locked scram-sha-256\n{rules.read_text()}")
+            connection.execute("SELECT pg_reload_conf()")
+        return "locked"
+
     def start(self) -> None:
         """Until it takes connections."""
         command = [str(self._binaries / "postgres"), "-D", str(self._data), "-k", str(self._folder)]

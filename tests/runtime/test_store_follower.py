@@ -5,9 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from flashscalper.model.errors import ConfigError, StoreError
@@ -116,6 +117,62 @@ def test_a_database_that_goes_away_is_said_and_brought_up_to_date(
         until(follower, all_in)
         assert follower.news() == f"store {target.where} is up to date again"
         assert follower.seen.behind_s == 0
+    assert held(target) == rebuilt(runs, tmp_path / "again")
+
+
+def test_bots_of_several_machines_begin_and_write_at_once(server: Cluster, entries: list[Entry], tmp_path: Path) -> None:
+    url = server.new_database()
+    machines = [tmp_path / name for name in ("one", "two", "three")]
+    with ExitStack() as running:
+        for runs in machines:
+            follower = running.enter_context(StoreFollower(store_target(url, runs), runs))
+            account = f"0x{runs.name}"
+            journal = running.enter_context(open_journal(runs, "same-name", account=account))
+            follower.start(runs / "same-name" / "journal.fsj")
+            append(journal, entries)
+    shared = held(store_target(url, tmp_path))
+    for runs in machines:
+        own = rebuilt(runs, runs / "again")
+        of_it = {name: [row for row in rows if row["account"] == f"0x{runs.name}"] for name, rows in shared.items()}
+        assert of_it == own
+        assert own["fills"]
+
+
+def test_a_wrong_password_is_said_without_any_and_mended_while_it_runs(
+    server: Cluster, entries: list[Entry], tmp_path: Path
+) -> None:
+    runs, url = tmp_path / "runs", server.new_database()
+    user = server.new_user("another-canary")
+    target = store_target(url.replace("tester:swordfish-canary", f"{user}:wrong-canary"), runs)
+    with StoreFollower(target, runs) as follower, open_journal(runs, "one") as journal:
+        follower.start(runs / "one" / "journal.fsj")
+        append(journal, entries)
+        seen = until(follower, lambda seen: seen.state == "lost" and "authentication failed" in seen.detail)
+        assert "canary" not in follower.news() + repr(seen)
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("ALTER ROLE locked PASSWORD 'wrong-canary'")
+        until(follower, all_in)
+    assert held(target) == rebuilt(runs, tmp_path / "again")
+
+
+def test_tables_of_another_release_are_said_with_the_command_and_taken_up_once_made_anew(
+    server: Cluster, entries: list[Entry], tmp_path: Path
+) -> None:
+    runs = tmp_path / "runs"
+    target = store_target(server.new_database(), runs)
+    with closing(target.open()) as database:
+        database.prepare()
+        database.execute("UPDATE flashscalper.schema_version SET version = 7")
+    with StoreFollower(target, runs) as follower, open_journal(runs, "one") as journal:
+        follower.start(runs / "one" / "journal.fsj")
+        append(journal, entries)
+        seen = until(follower, lambda seen: seen.state == "lost")
+        assert (
+            "its tables are of version 7, this release writes version 1: `flashscalper store rebuild --anew`" in seen.detail
+        )
+        with closing(target.open()) as database:
+            rebuild(database, runs, anew=True)
+        until(follower, all_in)
     assert held(target) == rebuilt(runs, tmp_path / "again")
 
 
