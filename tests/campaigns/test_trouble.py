@@ -111,13 +111,15 @@ def test_started_while_sockets_are_refused_it_says_degraded_reads_by_rest_and_be
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit of a running process is set with prlimit")
 def test_a_full_disk_ends_new_risk_keeps_stops_and_says_so_and_a_restart_knows_everything(tmp_path: Path) -> None:
     with stand(tmp_path) as place:
-        process = place.start(strategy=KEEP)
+        process = place.start("--metrics-port", "0", strategy=KEEP)
         place.until("protected", protected)
+        assert "flashscalper_journal_lost 0.0" in metrics(place)
         (journal,) = (tmp_path / "runs").glob("*/journal.fsj")
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (journal.stat().st_size, resource.RLIM_INFINITY))
         assert place.verb("pause", "--reason", "to write something")["state"] == "reducing"
         seen = place.until("said", lambda status: any(reason.startswith("ending: ") for reason in status["reasons"]))
         assert any("File too large" in reason for reason in seen["reasons"])
+        assert "flashscalper_journal_lost 1.0" in metrics(place)
         assert place.verb("resume")["state"] == "reducing", "a resume does not give the disk back"
         assert at_the_exchange(place)[0] == at_the_exchange(place)[1]
         place.verb("flatten", "--reason", "exits work without a journal")
