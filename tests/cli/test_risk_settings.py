@@ -19,6 +19,7 @@ from flashscalper.runtime.hosting.box import CHAIN_ID
 from flashscalper.runtime.preflight import Readiness
 from flashscalper.simulator.markets import DEFAULT_MARKETS
 from flashscalper.trading.settings import CorrelatedGroup, RiskLimits
+from tests.cli.run import ROOT
 
 OTHER: dict[str, Any] = {
     name: value / 2 if isinstance(value, float) else value + 1
@@ -82,3 +83,16 @@ def test_what_is_at_stake_names_groups_sizes_and_markets_in_which_nothing_is_pos
     assert "NOTHING" not in said
     assert "BTCUSDT: the exchange takes 10 USD or more in steps of 0.00001 BTC; the settings allow up to 500.00" in said
     assert "ETHUSDT: the exchange takes 10 USD or more in steps of 0.0001 ETH; the settings allow up to 20,000.00" in said
+
+
+def test_the_page_of_limits_names_every_one_with_its_default() -> None:
+    page = (ROOT / "docs" / "reference" / "risk-limits.md").read_text()
+    rows = [[cell.strip() for cell in line.split("|")] for line in page.splitlines() if line.startswith("| `")]
+    shown: dict[str, str] = {}
+    for row in rows:
+        names, defaults = row[1].replace("`", "").split(", "), row[2].split(", ")
+        shown |= dict(zip(names, defaults, strict=True))
+    for name, value in msgspec.structs.asdict(RiskLimits()).items():
+        wanted = {"groups": "none", "max_daily_loss": "off"}.get(name) or f"{float(value):g}"
+        assert shown.pop(name) == wanted, name
+    assert shown == {}

@@ -92,3 +92,17 @@ def test_a_state_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match="state folder: saw"):
         AccountFolder("paper", "0x1", tmp_path / "file")
+
+
+def test_a_kill_file_of_any_size_and_form_latches_with_a_short_reason_in_one_line(tmp_path: Path) -> None:
+    folder = AccountFolder("testnet", "0xabc", tmp_path)
+    folder.kill.write_text("stop\nit\t now" + 10_000 * "!")
+    reason = folder.killed_because()
+    assert reason is not None
+    assert reason.startswith("stop it now!!")
+    assert len(reason) <= 200
+    folder.kill.write_bytes(b"\xff\xfe")
+    assert folder.killed_because()
+    folder.kill.unlink()
+    folder.kill.mkdir()
+    assert "cannot be read" in (folder.killed_because() or "")

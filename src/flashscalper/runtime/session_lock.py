@@ -18,6 +18,8 @@ from flashscalper.model.errors import ConfigError, FlashScalperError
 
 _PRIVATE_FOLDER: Final = 0o700
 _PRIVATE: Final = 0o600
+_REASON_CHARACTERS: Final = 200
+"""So much of a KILL file is read: anybody may write one."""
 
 
 class Holder(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +91,8 @@ class AccountFolder:
     def killed_because(self) -> str | None:
         """Why the latch is closed; None when it is not."""
         try:
-            return self.kill.read_text(errors="replace").strip() or "the KILL file is there"
+            with self.kill.open(errors="replace") as file:
+                return " ".join(file.read(_REASON_CHARACTERS).split()) or "the KILL file is there"
         except FileNotFoundError:
             return None
         except OSError as error:
