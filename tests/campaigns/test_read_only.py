@@ -109,6 +109,7 @@ def test_a_store_that_is_read_only_is_said_everywhere_and_trading_goes_on(tmp_pa
         assert 'flashscalper_store_status{status="lost"} 1.0' in text
         assert not re.search(r"flashscalper_store_(failures_total|behind_bytes|behind_seconds) 0\.0", text)
         assert "trading goes on" in place.log()
+        assert "store runs/store.sqlite3 lost: attempt to write a readonly database; " in place.said("status").stdout
         for file in store.parent.glob(f"{store.name}*"):  # the files beside it have its mode
             file.chmod(0o644)
         place.until("caught up", lambda status: status["store"]["state"] == "current")

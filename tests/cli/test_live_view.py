@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from rich.console import Console
 
-from flashscalper.cli.control import _market_line
+from flashscalper.cli.control import _market_line, _store_line
 from flashscalper.cli.live_view import PlainView, ViewFrame, picture
 from flashscalper.model.events import FeeClass, FeesLearned
 from flashscalper.runtime.latency import Durations
@@ -92,3 +92,12 @@ def test_status_says_it_as_a_sentence_and_as_numbers() -> None:
     line = _market_line(market)
     assert "nearest miss cost needs 12 bps (1 x 12 bps = fees 9 + " in line
     assert ", had 6 bps; Retail would have passed 14 times today; quote " in line
+
+
+def test_status_speaks_of_the_store_only_when_something_is_wrong_with_it() -> None:
+    store = {"where": "runs/store.sqlite3", "state": "current", "detail": "", "behind_bytes": 40, "behind_s": 0.2}
+    assert not _store_line(store)
+    lost = {**store, "state": "lost", "detail": "disk I/O error", "behind_bytes": 4_096, "behind_s": 12.4}
+    assert _store_line(lost) == (
+        "store runs/store.sqlite3 lost: disk I/O error; 4096 bytes of the journal and 12 s behind, trading goes on"
+    )

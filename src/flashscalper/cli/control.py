@@ -88,6 +88,10 @@ def kill(account: str, reason: str, *, flatten: bool | None, environment: str, u
     except NotRunningError:
         return _kill_over_rest(find_target(url=url, environment=environment), reason, flatten=flatten, json=json)
     _latch(folder, reason, then="it holds as far as the journal of the running process does")
+    if flatten is not None:
+        sys.stderr.write(
+            "the running process does what its settings say (trading.protection.flatten_on_kill), not this option\n"
+        )
     try:
         _show(run_loop(ask(folder, "kill", Asked(reason=reason))), json=json)
     except TransportError as error:
@@ -190,6 +194,17 @@ def _show(document: dict[str, Any], *, json: bool) -> None:
     _write(f"  equity {document['equity']} USDC, round trips {document['round_trips']}; {what_is_left(document)}")
     for symbol, market in document["markets"].items():
         _write(f"  {symbol}: {_market_line(market)}")
+    if store_line := _store_line(document["store"]):
+        _write(f"  {store_line}")
+
+
+def _store_line(store: dict[str, Any]) -> str:
+    """What a person should know of the database; empty while it has everything or is not wanted."""
+    if store["state"] not in ("lost", "behind"):
+        return ""
+    why = f": {store['detail']}" if store["detail"] else ""
+    behind = f"{store['behind_bytes']} bytes of the journal and {store['behind_s']:.0f} s behind"
+    return f"store {store['where']} {store['state']}{why}; {behind}, trading goes on"
 
 
 def _market_line(market: dict[str, Any]) -> str:
