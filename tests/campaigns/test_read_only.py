@@ -15,6 +15,7 @@ from flashscalper.runtime.replaying import Replay
 from tests.campaigns.processes import KEEP, Stand, stand
 from tests.campaigns.test_trouble import at_the_exchange, metrics, positions, protected
 
+pytestmark = pytest.mark.verify
 OBEDIENT = """
 import ctypes, os, sys
 if os.geteuid() == 0 and ctypes.CDLL(None).prctl(24, 1, 0, 0, 0):
@@ -62,7 +63,6 @@ def test_a_start_in_a_read_only_folder_is_refused_in_one_line_that_names_it(what
     assert folder.name in said
 
 
-@pytest.mark.verify
 def test_folders_turned_read_only_under_a_process_stop_neither_stops_nor_exits_nor_the_kill(tmp_path: Path) -> None:
     with stand(tmp_path) as place:
         process = obedient(place).start("--metrics-port", "0", strategy=KEEP)
@@ -93,7 +93,6 @@ def test_folders_turned_read_only_under_a_process_stop_neither_stops_nor_exits_n
         assert any(reason.startswith("killed: read only") for reason in again["reasons"])
 
 
-@pytest.mark.verify
 def test_a_store_that_is_read_only_is_said_everywhere_and_trading_goes_on(tmp_path: Path) -> None:
     with stand(tmp_path) as place:
         obedient(place)
