@@ -92,7 +92,7 @@ PLANTS: Final = (
             "if doubt is not None and doubt.difference == difference and snapshot.asked_at >= doubt.asked_at + apart:",
             "self._doubts[symbol] = _Doubt(difference, snapshot.asked_at)\n        if True:",
         ),
-        first=260,
+        first=295,
     ),
     plant(
         "a foreign position is traded as ours",
@@ -101,7 +101,7 @@ PLANTS: Final = (
             "size = _within(size, size + self.foreign.get(symbol, ZERO))",
             "size += self.foreign.get(symbol, ZERO)",
         ),
-        first=19,
+        first=35,
     ),
     plant(
         "the stop keeps its size when the position grows",
@@ -119,19 +119,20 @@ PLANTS: Final = (
     plant(
         "an order refused for its login is sent again and again",
         ("exchanges.paradex.orders", "            if not resent:\n", "            if True:\n"),
-        first=8,
+        first=95,
     ),
     plant(
         "a fill taken back before it was seen stays owed",
         ("trading.reports", "if order is not None and self._floor.ledger.took_back(key):", "if False:"),
+        first=56,
     ),
     plant(
         "an unknown order does not block its market",
         ("trading.floor", "if in_doubt(self.orders.active(symbol)):", "if False:"),
         ("trading.floor", "return order.role is OrderRole.ENTRY and order.live and", "return False and"),
-        ("trading.exposure", "if order.reduce_only:", "if order.reduce_only or order.state == 'unknown':"),
+        ("trading.exposure", "if order.reduce_only or not", "if order.reduce_only or order.state == 'unknown' or not"),
         ("trading.entries", "if entry.order.settled:", "if entry.order.settled or entry.order.state is OrderState.UNKNOWN:"),
-        first=82,
+        first=88,
     ),
     plant(
         "a fill that is taken back stays booked",
@@ -160,7 +161,7 @@ PLANTS: Final = (
     plant(
         "a partial fill counts as a full one",
         ("trading.orders", "whole = order.filled + order.busted >= order.size", "whole = True"),
-        first=50,
+        first=279,
     ),
     plant(
         "trades of a gap are not read",
@@ -178,18 +179,18 @@ PLANTS: Final = (
     plant(
         "client ids begin anew after a restart",
         ("trading.client_ids", "if parsed is not None and parsed > (self._run, self._counter):", "if False:"),
-        first=26,
+        first=58,
     ),
     plant(
         "an order without an answer in the journal counts as refused",
         ("trading.saved", "order.state = OrderState.UNKNOWN", "order.state = OrderState.REJECTED"),
-        first=4,
+        first=9,
     ),
     plant(
         "fills made while the stream was down are not read",
         ("trading.reconcile", "for fill in sorted(snapshot.fills,", "for fill in sorted((),"),
         ("trading.reports", "        for fill in found.fills:\n            self.on_fill(fill, now)\n", ""),
-        first=2,
+        first=4,
     ),
     plant(
         "a killed bot that is started again trades",
@@ -198,7 +199,7 @@ PLANTS: Final = (
             "self.counters = msgspec.json.decode(note.text, type=RiskCounters)",
             "self.counters = RiskCounters()",
         ),
-        first=7,
+        first=34,
     ),
     plant(
         "funding is left out",
@@ -217,6 +218,7 @@ PLANTS: Final = (
     plant(
         "a stop that went with the connection is forgotten after the reconnect",
         ("trading.reconcile", "                self._floor.pursuit.suspect(order)", "                continue"),
+        first=29,
     ),
     plant(
         "a stop that was confirmed within the last second is not missed",
