@@ -136,7 +136,9 @@ def test_the_kill_switch_flattens_and_stays_latched_over_a_restart(how: str, tmp
         place.until("protected", held)
         foreign = place_foreign(place)
         if how == "verb":
-            place.verb("kill", "--reason", "smoke")
+            said = place.said("kill", "--reason", "smoke", "--flatten")
+            assert said.returncode == 0
+            assert "its settings say (trading.protection.flatten_on_kill), not this option" in said.stderr
         elif how == "file":
             place.folder().kill.touch()
         else:
