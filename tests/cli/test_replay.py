@@ -54,6 +54,15 @@ def test_another_journal_ends_with_exit_code_1_and_the_first_difference(run: Pat
     assert "the same journal" not in text
 
 
+def test_a_torn_journal_is_said_and_never_called_the_same(run: Path, told: Told) -> None:
+    data = (run / "journal.fsj").read_bytes()
+    (run / "journal.fsj").write_bytes(data[:-5])
+    text = told()
+    assert "the tape's last event has 1 records more than the journal, as after a crash" in text
+    assert "the same journal" not in text
+    assert json.loads(told(as_json=True))["replay_hash"] == ""
+
+
 def test_an_event_an_order_and_a_record_are_traced_hop_by_hop(run: Path, told: Told) -> None:
     entries = enumerate(read_journal(run / "journal.fsj"), 1)
     number, order = next((n, entry.content) for n, entry in entries if isinstance(entry.content, PlaceOrder))

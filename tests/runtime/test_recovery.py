@@ -113,6 +113,13 @@ def test_a_journal_that_is_gone_is_a_refusal_that_says_what_to_do(tmp_path: Path
         recover(folder)
 
 
+@pytest.mark.parametrize("rubbish", [b"", b"\n", b"\xff\xfe\x00", b"no/such/file"])
+def test_a_pointer_to_no_journal_is_a_refusal_that_says_what_to_do(rubbish: bytes, folder: AccountFolder) -> None:
+    folder.last_run.write_bytes(rubbish)
+    with pytest.raises(JournalError, match=r"is gone\. Put it back; or delete .*last-run"):
+        recover(folder)
+
+
 def test_damage_in_the_middle_is_a_refusal_with_its_offset(tmp_path: Path, folder: AccountFolder) -> None:
     stage = Stage()
     stage.long()

@@ -35,6 +35,8 @@ def _told(result: Replayed) -> list[str]:
         lines.append(f"{words}: journal_hash {result.journal_hash}")
     if result.beyond_tape:
         lines.append(f"the journal has {result.beyond_tape} records after the tape's end, as after a crash")
+    if result.beyond_journal:
+        lines.append(f"the tape's last event has {result.beyond_journal} records more than the journal, as after a crash")
     if result.difference is not None:
         where = result.difference
         lines += [

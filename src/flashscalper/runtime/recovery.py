@@ -32,7 +32,7 @@ def recover(folder: AccountFolder) -> SavedState | None:
     Raises JournalError when the journal is damaged or gone: then a person has to decide.
     """
     try:
-        journal = Path(folder.last_run.read_text().strip())
+        journal = Path(folder.last_run.read_text(errors="replace").strip())
     except FileNotFoundError:
         return None
     if not journal.is_file():

@@ -52,7 +52,8 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):
-    """What a replay came to. `beyond_tape` counts the journal's records after the end of a tape that a crash cut short.
+    """What a replay came to. `beyond_tape` counts the journal's records after the end of a tape that a crash cut short,
+    `beyond_journal` those of the tape's last event that a torn journal does not have.
 
     `journal_hash` is that of the summary (SHA-256 over the decisions), `replay_hash` that of the replay: where they are the
     same, so is every byte. Empty as long as not every record was there to be compared.
@@ -62,6 +63,7 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     records: int
     equal: int
     beyond_tape: int = 0
+    beyond_journal: int = 0
     difference: Difference | None = None
     journal_hash: str = ""
     replay_hash: str = ""
@@ -119,10 +121,10 @@ class Replay:
             nothing = Difference(record=record, event=number, journal="(its end)", replay="goes on")
             return Replayed(events=events, records=len(self._written), equal=equal, difference=nothing)
         beyond = len(self._written) - equal
-        hashes = ("", "") if beyond else (journal_hash(self._folder / JOURNAL), digest.hexdigest())
+        hashes = ("", "") if beyond or last else (journal_hash(self._folder / JOURNAL), digest.hexdigest())
         return Replayed(
-            events=events, records=len(self._written), equal=equal, beyond_tape=beyond, journal_hash=hashes[0],
-            replay_hash=hashes[1],
+            events=events, records=len(self._written), equal=equal, beyond_tape=beyond, beyond_journal=len(last),
+            journal_hash=hashes[0], replay_hash=hashes[1],
         )  # fmt: skip
 
     def _differs(self, events: int, equal: int, record: int, step: Step, written: Entry, output: Output) -> Replayed:  # noqa: PLR0917
