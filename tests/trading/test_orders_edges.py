@@ -227,13 +227,14 @@ def test_what_is_not_settled_is_never_swept() -> None:
     assert all(orders.get(order.client_id) is order for order in waiting)
 
 
-def test_the_next_sweep_comes_fifty_orders_later() -> None:
+def test_the_next_sweep_comes_fifty_orders_later_and_none_before() -> None:
     orders, later = Orders(), START + HOUR_US + 1
     many(orders, range(549), START)
     many(orders, range(1_000, 1_001), later)
     assert len(orders) == 501
-    many(orders, range(2_000, 2_049), later)
+    many(orders, range(2_000, 2_049), later + HOUR_US + 1)
     assert len(orders) == 550
+    assert orders.get("fs-1-49") is not None, "it is one too many by now, and nobody has swept"
     many(orders, range(3_000, 3_001), later + HOUR_US + 1)
-    assert len(orders) == 501
-    assert [orders.get(f"fs-1-{number}") is None for number in (98, 99)] == [True, False]
+    assert len(orders) == 550
+    assert [orders.get(f"fs-1-{number}") is None for number in (49, 50)] == [True, False]
