@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import resource
 import signal
 import sys
 from collections.abc import Iterator
@@ -91,6 +92,22 @@ def test_folders_turned_read_only_under_a_process_stop_neither_stops_nor_exits_n
         place.start(strategy=KEEP)
         again = place.until("latched", lambda seen: seen["state"] == "halted" and seen["streams"].get("account") is True)
         assert any(reason.startswith("killed: read only") for reason in again["reasons"])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit of a running process is set with prlimit")
+def test_a_kill_that_nothing_can_remember_still_flattens_and_says_that_it_is_not_latched(tmp_path: Path) -> None:
+    with stand(tmp_path) as place:
+        process = obedient(place).start(strategy=KEEP)
+        place.until("protected", protected)
+        (run,) = place.runs()
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, ((run / "journal.fsj").stat().st_size, resource.RLIM_INFINITY))
+        with read_only(place.folder().path):
+            assert place.said("kill", "--reason", "nothing works").returncode == 0
+            place.until("flat", lambda seen: not positions(seen) and seen["orders"]["open"] == 0)
+            assert at_the_exchange(place) == ({}, {})
+            place.until("said", lambda _: "neither can the journal: the next start would trade again" in place.log())
+            process.terminate()
+            assert process.wait(60) == 0, place.log()
 
 
 def test_a_store_that_is_read_only_is_said_everywhere_and_trading_goes_on(tmp_path: Path) -> None:
