@@ -44,6 +44,9 @@ class Target(msgspec.Struct, frozen=True):
     variables: Mapping[str, str]
     by_url: bool
 
+    def __repr__(self) -> str:
+        return f"Target({self.settings!r}, variables={sorted(self.variables)}, by_url={self.by_url})"  # values hold keys
+
     @property
     def environment(self) -> Environment:
         """testnet, prod or simulator."""
