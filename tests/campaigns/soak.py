@@ -59,9 +59,12 @@ BALANCE: Final = Decimal(100_000)
 ENTRY_CHANCE: Final = 0.06
 """Per closed kline: about 2,000 orders, stops and exits among them, in 4.3 million messages."""
 MIB: Final = 1024 * 1024
-SHORT_MEMORY: Final = ExchangeRules(trades_kept=500, klines_kept=600, closed_orders_kept=100)
-"""The exchange in the box remembers days; here it is in one process with the bot that is weighed, so it remembers little."""
+SHORT_MEMORY: Final = ExchangeRules(trades_kept=500, klines_kept=60, closed_orders_kept=100)
+HISTORY_KEPT: Final = 25
+"""The exchange in the box remembers days, and every fill for ever. Here it shares the process of the bot that is weighed, so
+it remembers little: this many fills of an account, and what goes with them."""
 URL: Final = "http://127.0.0.1:8787"
+WARM_UP: Final = 0.1
 MOST_GROWTH: Final = 1.0
 MOST_MIB: Final = 150.0
 MOST_DESCRIPTORS: Final = 32
@@ -88,7 +91,7 @@ class Soaked(NamedTuple):
     descriptors_after: int
     flat: bool
 
-    def growth(self, warm: float = 0.25) -> float:
+    def growth(self, warm: float = WARM_UP) -> float:
         """MiB of memory per million messages after the first `warm` of them: a line through the samples."""
         rest = [one for one in self.samples if one.messages >= warm * self.messages]
         x = [one.messages / 1e6 for one in rest]
@@ -206,6 +209,19 @@ class Bot:
         self.counts = Counts()
         self.tally = Tally(for_report=False)
 
+    def let_the_exchange_forget(self) -> None:
+        """Its history grows with every order because it is an exchange; that is not what is weighed."""
+        for account in self.box.exchange._state.accounts.values():
+            if len(account.fills) < 2 * HISTORY_KEPT:
+                continue
+            account.client_ids.clear()
+            for history in (account.fills, account.ledger_log, account.funding_payments):
+                del history[:-HISTORY_KEPT]
+            kept = {fill.id for fill in account.fills}
+            booked = account.ledger._bookings
+            for fill_id in [one for one in booked if one not in kept]:
+                del booked[fill_id]
+
     def trader(self, rest_url: str, ws_url: str) -> Counted:
         """The client and everything behind it."""
         settings = ParadexSettings(
@@ -241,6 +257,7 @@ class Soak:
             if self.trader.messages >= next_cut:
                 next_cut += every
                 self._wire.cut(self._dice.choice(sorted(self._wire._pipes)), self.clock.now())
+            self._bot.let_the_exchange_forget()
             look(self.trader.messages)
             if self.trader.messages >= messages and self._bot.counts.reconnects >= reconnects:
                 return

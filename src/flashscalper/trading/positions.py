@@ -23,7 +23,7 @@ __all__ = ["Booked", "BookedFill", "Ledger", "Position", "fill_key"]
 
 KEEP_FILLS = 2_000
 """Fills a position keeps for refolding; older ones are folded for good."""
-AT_HAND = 20
+AT_HAND = 8
 """The newest of them, which a late fill falls between; the others are packed until one of them is needed."""
 KEEP_KEYS = 200_000
 """Fill keys remembered against double booking (about 30 days at one fill per 13 s)."""
