@@ -15,6 +15,7 @@ SLICE_GROWTH_MIB = 4.0
 
 
 @pytest.mark.verify
+@pytest.mark.timeout(600)
 def test_a_hundred_thousand_messages_and_thirty_reconnects_leave_memory_where_it_was(tmp_path: Path) -> None:
     done = soak(tmp_path, 100_000, 30)
     assert (done.flat, done.descriptors_after) == (True, done.descriptors_before)
