@@ -37,8 +37,8 @@ def find_running(account: str) -> AccountFolder:
     """The one account that is traded now; `account` is part of its name. Raises NotRunningError or ConfigError."""
     running = [folder for folder in _accounts(account) if holder_of(folder) is not None]
     if not running:
-        named = f" {account!r}" if account else ""
-        raise NotRunningError(f"nothing is running on this machine for account{named}")
+        named = f" for account {account!r}" if account else ""
+        raise NotRunningError(f"nothing is running on this machine{named}")
     if len(running) > 1:
         raise ConfigError("account", account, " or ".join(folder.name for folder in running))
     return running[0]
@@ -86,7 +86,11 @@ def kill(account: str, reason: str, *, flatten: bool | None, environment: str, u
     try:
         folder = find_running(account)
     except NotRunningError:
-        return _kill_over_rest(find_target(url=url, environment=environment), reason, flatten=flatten, json=json)
+        try:
+            return _kill_over_rest(find_target(url=url, environment=environment), reason, flatten=flatten, json=json)
+        except FlashScalperError:
+            _latch_at_least(account, reason)
+            raise
     _latch(folder, reason, then="it holds as far as the journal of the running process does")
     if flatten is not None:
         sys.stderr.write(
@@ -138,6 +142,16 @@ def _latch(folder: AccountFolder, reason: str, then: str = "the next start would
         sys.stderr.write(f"{problem}\n")
         return problem
     return ""
+
+
+def _latch_at_least(account: str, reason: str) -> None:
+    """The exchange could not be asked (no key, no network): then at least nothing trades the account again."""
+    folders = _accounts(account)
+    if len(folders) == 1 and not _latch(folders[0], reason):
+        sys.stderr.write(f"{folders[0].name} is latched; its orders and positions at the exchange may be as they were\n")
+    elif len(folders) > 1:
+        names = ", ".join(folder.name for folder in folders)
+        sys.stderr.write(f"nothing is latched: `--account` says which of {names} is meant\n")
 
 
 def _saved(folder: AccountFolder) -> SavedState | None:
