@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,13 +9,11 @@ import msgspec
 import pytest
 
 from flashscalper.model.errors import ConfigError
-from flashscalper.model.instants import DAY_US
 from flashscalper.model.orders import OrderRole, Side
 from flashscalper.model.positions import PositionSide
 from flashscalper.model.records import FillBooked, RoundTripClosed
 from flashscalper.model.secrets import Secret
-from flashscalper.runtime.artifacts import RunArtifacts, prune_runs, redacted
-from flashscalper.runtime.journal import Journal
+from flashscalper.runtime.artifacts import RunArtifacts, redacted
 
 START = 1_700_000_000_000_000
 FILL = FillBooked(
@@ -100,28 +97,3 @@ def test_other_values_are_shown_as_text() -> None:
         "kind": "stop",
         "none": None,
     }
-
-
-def _run(root: Path, name: str, age_days: int, size: int = 0) -> None:
-    run = RunArtifacts(name, root)
-    with Journal(run.journal, {}):
-        pass
-    run.log.write_bytes(b"x" * size)
-    at = START // 1_000_000 - age_days * 86_400
-    os.utime(run.journal, (at, at))
-
-
-def test_old_runs_go_then_the_oldest_until_the_rest_fits(tmp_path: Path) -> None:
-    for name, age in (("a", 20), ("b", 15), ("c", 3), ("d", 2), ("e", 1)):
-        _run(tmp_path, name, age, size=1_000)
-    (tmp_path / "not-a-run").mkdir()
-    assert prune_runs(START, tmp_path) == ("a", "b")
-    assert prune_runs(START, tmp_path, kept_bytes=2_500) == ("c",)
-    assert sorted(folder.name for folder in tmp_path.iterdir()) == ["d", "e", "not-a-run"]
-
-
-def test_a_run_that_is_being_written_is_never_deleted(tmp_path: Path) -> None:
-    _run(tmp_path, "a", 20)
-    with Journal(tmp_path / "a" / "journal.fsj", {}):
-        assert prune_runs(START + 400 * DAY_US, tmp_path) == ()
-    assert prune_runs(START + 400 * DAY_US, tmp_path) == ("a",)

@@ -32,13 +32,14 @@ from flashscalper.model.events import FeeClass, OperatorAction, OperatorAsked
 from flashscalper.model.instants import SECOND_US, interval_us
 from flashscalper.model.secrets import Secret
 from flashscalper.runtime.artifacts import RunArtifacts
-from flashscalper.runtime.clock import Clock, ScaledClock, VirtualClock
+from flashscalper.runtime.clock import Clock, ScaledClock, VirtualClock, WallClock
 from flashscalper.runtime.hosting.box import CHAIN_ID, Box, box_settings, open_box
 from flashscalper.runtime.hosting.server import ServerShell
 from flashscalper.runtime.journal import Journal
 from flashscalper.runtime.latency import Durations
 from flashscalper.runtime.live import LiveDriver
 from flashscalper.runtime.lockstep import LockStep
+from flashscalper.runtime.retention import shed_old_runs
 from flashscalper.runtime.setup import RunSetup
 from flashscalper.runtime.strategy_files import StrategySource, find_strategy
 from flashscalper.runtime.tally import Tally
@@ -276,6 +277,8 @@ def demo(options: DemoOptions) -> int:
     else:
         recording = open_recording(options.feed, symbols=options.symbols)
         feed, started_at = recording, recording.start_at - LEAD_US
+    if shed := shed_old_runs(WallClock().now(), options.runs):
+        sys.stderr.write(f"{shed}\n")
     view = _view_for(options)
     interrupt = Interrupt()
     run = Demo(options, feed, started_at, view, interrupt)

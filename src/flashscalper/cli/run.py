@@ -47,6 +47,7 @@ from flashscalper.runtime.live import run_loop
 from flashscalper.runtime.logs import RunLog, banner_of
 from flashscalper.runtime.preflight import Readiness, look, market_pairs
 from flashscalper.runtime.recovery import recover
+from flashscalper.runtime.retention import shed_old_runs
 from flashscalper.runtime.session import Session, SessionPlan
 from flashscalper.runtime.session_lock import AccountFolder, SessionLock, state_root
 from flashscalper.runtime.store.follower import StoreTarget
@@ -222,6 +223,8 @@ async def _trade(
     async with _logged(options, plan, folder, artifacts, hidden) as (log, view):
         for line in at_stake(plan.trading, readiness, real=folder.place == Environment.PROD):
             log.tell(line)
+        if shed := shed_old_runs(WallClock().now(), artifacts.folder.parent):
+            log.tell(shed)
         session = Session(plan, folder, artifacts, log, saved, child=child, view=view.show)
         artifacts.write_config({"mode": options.mode, "settings": options.settings, "account": readiness.account})
         with view:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import csv
 import fcntl
 import io
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -19,14 +18,12 @@ import msgspec
 
 from flashscalper.model.amounts import plain
 from flashscalper.model.errors import ConfigError
-from flashscalper.model.instants import DAY_US, SECOND_US
+from flashscalper.model.instants import SECOND_US
 from flashscalper.model.klines import Kline
 from flashscalper.model.records import FillBooked, RoundTripClosed
 from flashscalper.model.secrets import Secret
 
 RUNS: Final = Path("runs")
-KEPT_DAYS: Final = 14
-KEPT_BYTES: Final = 5 * 1024 * 1024 * 1024
 
 _HIDDEN: Final = "***"
 _SECRET_WORDS: Final = ("secret", "private", "token", "password", "passphrase", "api_key", "bearer", "mnemonic")
@@ -126,29 +123,6 @@ def redacted(value: object) -> Any:
     if isinstance(value, Sequence | set | frozenset):
         return [redacted(inner) for inner in value]
     return str(value)
-
-
-def prune_runs(now: int, root: Path = RUNS, *, kept_days: int = KEPT_DAYS, kept_bytes: int = KEPT_BYTES) -> tuple[str, ...]:
-    """Delete runs older than `kept_days`, then the oldest until all take at most `kept_bytes`; returns their ids.
-
-    `now` is microseconds UTC. A run that is still being written is never deleted; neither is a folder without a journal,
-    which is not ours to judge.
-    """
-    runs = sorted((folder for folder in root.glob("*") if (folder / "journal.fsj").is_file()), key=_changed_us)
-    sizes = {folder: sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) for folder in runs}
-    total = sum(sizes.values())
-    gone: list[str] = []
-    for folder in runs:
-        too_old = now - _changed_us(folder) > kept_days * DAY_US
-        if (too_old or total > kept_bytes) and not in_use(folder / "journal.fsj"):
-            shutil.rmtree(folder)
-            total -= sizes[folder]
-            gone.append(folder.name)
-    return tuple(gone)
-
-
-def _changed_us(folder: Path) -> int:
-    return (folder / "journal.fsj").stat().st_mtime_ns // 1_000
 
 
 def in_use(journal: Path) -> bool:
