@@ -246,6 +246,21 @@ def test_a_busted_fill_is_taken_back_and_the_market_rests_until_the_account_agre
     assert entry.size > ZERO
 
 
+def test_a_bust_of_a_fill_that_is_not_kept_is_said_once_and_the_reads_settle_it() -> None:
+    stage = Stage()
+    entry, _ = stage.long()
+    foreign = msgspec.structs.replace(fill_of(entry, 50, stage.now, size=D("3")), client_id="by-hand", order_id="y")
+    stage.tell(FillReported(foreign))
+    assert stage.engine._floor.foreign == {ETH: D(3)}
+    (note,) = every(Note, stage.tell(FillBusted(foreign.id, stage.now)))
+    assert (note.code, "taken back" in note.text) == ("bust_not_kept", True)
+    assert every(Note, stage.tell(FillBusted(foreign.id, stage.now))) == []
+    for _ in range(2):
+        stage.snapshot(positions=(position(stage.size),), orders=())
+        stage.wait(1.1)
+    assert stage.engine._floor.foreign == {}
+
+
 def test_a_fill_taken_back_before_it_was_seen_is_not_waited_for() -> None:
     stage = Stage()
     entry = stage.enter()

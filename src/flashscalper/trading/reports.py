@@ -158,11 +158,16 @@ class Reports:
     def on_bust(self, bust: FillBusted, now: int) -> None:
         """The exchange took a fill back: so do we, and the market rests until two reads agree."""
         key = fill_key(bust.kind, bust.fill_id)
-        known = self._floor.ledger.knows(key)
+        known, told = self._floor.ledger.knows(key), self._floor.ledger.took_back(key)
         booked = self._floor.ledger.bust(key)
         if booked is None:
             if not known:
                 self._floor.note(BUST_UNSEEN, key, now)
+            elif not told:
+                text = (
+                    f"{key} was taken back, but is too old to be told apart or not ours: the next reads say what it changed"
+                )
+                self._floor.note("bust_not_kept", text, now)
             return
         fill = booked.entry.fill
         order = self._floor.orders.get(fill.client_id, fill.order_id)
