@@ -252,7 +252,21 @@ def test_a_figure_or_word_that_breaks_the_documents_is_refused_by_its_field(
 ) -> None:
     with pytest.raises(ProtocolError) as caught:
         make(**changes)
-    assert str(caught.value).startswith(named)
+    assert str(caught.value).startswith(named if ": " in named else f"{named}: ")
+
+
+def test_an_order_that_only_reduces_says_so_in_its_flags() -> None:
+    assert order(flags=["REDUCE_ONLY"]).reduce_only
+    assert not order(flags=["POST_ONLY"]).reduce_only
+
+
+def test_a_closed_position_holds_nothing_whatever_its_size_says() -> None:
+    assert position(status="CLOSED").size == 0
+    assert position(status="OPEN").size == HALF
+
+
+def test_a_market_without_a_base_currency_has_the_one_of_its_name() -> None:
+    assert [market(symbol=name).base for name in (ETH, "A-B-USD-PERP")] == ["ETH", "A"]
 
 
 def test_what_remains_of_an_order_may_be_none_of_it_or_all_of_it() -> None:
@@ -280,6 +294,7 @@ def trade(**changes: Any) -> Trade:
 def test_a_public_trade_is_finite_above_zero_and_numbered() -> None:
     assert trade() == Trade("ETHUSDT", 3, Side.SELL, 2400.5, 0.5, START)
     assert trade(id=0).id == 0
+    assert trade(price=0.9).price == 0.9
     for wrong in ({"price": 0.0}, {"size": 0.0}, {"price": float("inf")}, {"size": float("inf")}, {"price": float("nan")}):
         with pytest.raises(ProtocolError, match="trade: price"):
             trade(**wrong)
@@ -291,6 +306,11 @@ def test_a_public_trade_is_finite_above_zero_and_numbered() -> None:
 
 def klines(*rows: Sequence[float]) -> list[Kline]:
     return responses.klines_from(json.dumps({"results": rows}).encode(), "ETHUSDT", "1m", 60_000_000)
+
+
+def test_a_kline_of_no_clock_is_refused_by_its_field() -> None:
+    with pytest.raises(ProtocolError, match=r"^kline.open_at: saw -1"):
+        klines([-1, 2, 4, 1, 3, 9])
 
 
 def test_klines_come_out_oldest_first_each_once_the_last_word_counting() -> None:
