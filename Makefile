@@ -35,8 +35,9 @@ dev: $(DEV)/.ready
 demo: $(CORE)/.ready
 	$(CORE)/bin/flashscalper demo $(DEMO)
 
+# A third worker has the two cores while others wait for a clock or a process.
 test: $(DEV)/.ready
-	$(RUN)/python -m pytest -n 2 --dist loadgroup -m "not verify" tests
+	$(RUN)/python -m pytest -n 3 --dist loadgroup -m "not verify" tests
 
 verify: $(DEV)/.ready $(JUDGES)/.ready
 	$(RUN)/python -m pytest -n 2 --dist loadgroup -m verify --timeout 1200 tests

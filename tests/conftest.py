@@ -1,51 +1,77 @@
 """Canaries in the whole suite: every secret that a test makes is one, and no sink may show it, at DEBUG.
 
-Sinks: whatever any library logs, whatever is printed, and every file that a test leaves in its folder (journals, tapes,
-databases, logs, reports, configuration), but for the few that are there to hold a secret. Session tokens are known by their
-shape. Subprocesses inherit nothing of this; what they leave in the folder is looked at all the same.
+Sinks: whatever any library logs, whatever is printed by us or by a program that a test ran, what a caught exception says,
+the `repr` of our objects, and every file that a test leaves in its folders (journals, tapes, databases, logs, reports,
+configuration), but for the few that are there to hold a secret. `tests/canaries.py` knows the secrets and looks.
 """
 
 from __future__ import annotations
 
 import logging
-import re
-from collections import deque
+import subprocess
 from collections.abc import Iterator
-from fnmatch import fnmatch
 from pathlib import Path
+from traceback import format_exception_only
+from typing import Any
 
 import pytest
 
 from flashscalper.model.secrets import Secret
+from tests.canaries import Canaries, overheard
 
-SHORTEST = 11
-"""Shorter secrets of tests ("0x5") are found everywhere by chance."""
-TOKEN = re.compile(rb"eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}")
-"""A session token: three parts in base64, two of them JSON."""
-HOLDERS = (".env*", "*key*", "control.json", "*secret*", "*token*", "pg_*", "*.pem")
-"""Names of files (and folders) that hold secrets by design."""
-LARGEST = 16 * 1024 * 1024
-
-_made: set[bytes] = set()
-logged: deque[str] = deque(maxlen=20_000)
+canaries = Canaries()
+folders: list[Path] = []
+"""Folders for many tests, looked at when the last test of a module is over."""
 
 
 class _Listener(logging.Handler):
     """Everything that anybody logs, with its traceback."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        logged.append(self.format(record))
+        canaries.hear("the log", self.format(record))
 
 
-def _remember(self: Secret, value: str) -> None:
+def _plant(self: Secret, value: str) -> None:
     _make(self, value)
-    text = value.strip().removeprefix("0x")
-    if len(text) >= SHORTEST:
-        _made.add(text.encode())
+    canaries.plant(value)
 
 
 _make = Secret.__init__
-Secret.__init__ = _remember  # type: ignore[method-assign]
+Secret.__init__ = _plant  # type: ignore[method-assign]
+
+
+def _start(self: Any, *arguments: Any, **named: Any) -> None:
+    canaries.plant_variables(named.get("env"))
+    _begin(self, *arguments, **named)
+
+
+_begin = subprocess.Popen.__init__
+subprocess.Popen.__init__ = _start  # type: ignore[method-assign]
+subprocess.Popen.communicate = overheard(canaries, "what a program said", subprocess.Popen.communicate)  # type: ignore[method-assign, assignment]
+pytest.CaptureFixture.readouterr = overheard(canaries, "what was printed", pytest.CaptureFixture.readouterr)  # type: ignore[method-assign, assignment]
+
+
+def _caught(self: Any, kind: Any, error: BaseException | None, trace: Any) -> bool:
+    """The words of an exception that a test expected, and of those behind it."""
+    one = error
+    while one is not None:
+        canaries.hear("an exception", "".join(format_exception_only(one)) + repr(one))
+        one = one.__cause__ or (None if one.__suppress_context__ else one.__context__)
+    return bool(_catch(self, kind, error, trace))
+
+
+_catch = pytest.RaisesExc.__exit__
+pytest.RaisesExc.__exit__ = _caught  # type: ignore[method-assign]
+
+
+def _folder(self: pytest.TempPathFactory, basename: str, numbered: bool = True) -> Path:
+    folder = _make_folder(self, basename, numbered)
+    folders.append(folder)
+    return folder
+
+
+_make_folder = pytest.TempPathFactory.mktemp
+pytest.TempPathFactory.mktemp = _folder  # type: ignore[method-assign]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -56,34 +82,41 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+def pytest_fixture_setup(fixturedef: Any) -> Iterator[Any]:
+    """A secret of a fixture that serves many tests is a canary in all of them."""
+    before, canaries.lasting = canaries.lasting, fixturedef.scope != "function"
+    try:
+        return (yield)
+    finally:
+        canaries.lasting = before
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[Any]:
+    """What was made before, while modules were imported, lasts; what a test makes does not."""
+    canaries.lasting = False
+    try:
+        return (yield)
+    finally:
+        canaries.lasting = True
+
+
+def hear_what_was_printed(item: pytest.Item) -> None:
+    """And not read by the test."""
+    for _, kind, text in item._report_sections:
+        if kind in ("stdout", "stderr"):
+            canaries.hear("what was printed", text)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
     """After the test, and before its folder may go: does any sink show a secret?"""
-    folder = getattr(item, "funcargs", {}).get("tmp_path")
-    shown = list(shown_in(folder))
-    _made.clear()
-    logged.clear()
+    hear_what_was_printed(item)
+    own = getattr(item, "funcargs", {}).get("tmp_path")
+    ends = nextitem is None or nextitem.path != item.path
+    shown = canaries.shown(own, *((folder for folder in folders if folder != own) if ends else ()))
+    canaries.forget()
+    if ends:
+        folders.clear()
     yield
     assert not shown, f"a secret is shown in {', '.join(shown)}"
-
-
-def shown_in(folder: Path | None) -> Iterator[str]:
-    """The sinks that show a secret: the log, and files below `folder`."""
-    if _leaks("\n".join(logged).encode(errors="replace")):
-        yield "the log"
-    for path in folder.rglob("*") if folder is not None and folder.is_dir() else ():
-        inside = path.relative_to(folder).parts if folder is not None else ()
-        if any(fnmatch(name.lower(), pattern) for name in inside for pattern in HOLDERS) or not _readable(path):
-            continue
-        if _leaks(path.read_bytes()):
-            yield "/".join(inside)
-
-
-def _readable(path: Path) -> bool:
-    try:
-        return path.is_file() and not path.is_symlink() and path.stat().st_size <= LARGEST
-    except OSError:
-        return False
-
-
-def _leaks(data: bytes) -> bool:
-    return any(secret in data for secret in _made) or TOKEN.search(data) is not None
