@@ -97,16 +97,22 @@ class Canaries:
 
     def _reprs(self, things: Iterable[object]) -> set[str]:
         """The types of ours whose `repr` shows a secret: of these things, and of what they hold."""
-        ours = [thing for thing in things if _speaks(thing)]
-        held = [thing for thing in gc.get_referents(*ours) if _speaks(thing)]
+        ours = [thing for thing in things if _SPEAKS[type(thing)]]
+        held = [thing for thing in gc.get_referents(*ours) if _SPEAKS[type(thing)]]
         return {f"the repr of {type(thing).__name__}" for thing in (*ours, *held) if self._leaks(_said(thing).encode())}
 
 
-def _speaks(thing: object) -> bool:
-    """Whether it is of ours and has something to say of itself."""
-    kind = type(thing)
-    room = kind.__module__
-    return isinstance(room, str) and room.startswith("flashscalper") and kind.__repr__ is not object.__repr__
+class _Speaking(dict[type, bool]):
+    """Whether a type is of ours and has something to say of itself: remembered, for it is asked of every object there is."""
+
+    def __missing__(self, kind: type) -> bool:
+        room = kind.__module__
+        shows: object = kind.__repr__
+        self[kind] = isinstance(room, str) and room.startswith("flashscalper") and shows is not object.__repr__
+        return self[kind]
+
+
+_SPEAKS = _Speaking()
 
 
 def _said(thing: object) -> str:

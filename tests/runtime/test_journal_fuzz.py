@@ -98,7 +98,12 @@ payloads = st.one_of(
     st.builds(
         lambda at, content: msgspec.msgpack.encode((at, content)),
         st.integers(-5, 2**63 - 1),
-        st.one_of(st.none(), st.integers(), st.text(max_size=9), st.dictionaries(st.text(max_size=5), st.text(max_size=5))),
+        st.one_of(
+            st.none(),
+            st.integers(-(2**63), 2**64 - 1),
+            st.text(max_size=9),
+            st.dictionaries(st.text(max_size=5), st.text(max_size=5)),
+        ),
     ).filter(lambda data: len(data) < 100),
 )
 
