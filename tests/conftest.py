@@ -7,6 +7,7 @@ configuration), but for the few that are there to hold a secret. `tests/canaries
 
 from __future__ import annotations
 
+import gc
 import logging
 import subprocess
 from collections.abc import Iterator
@@ -93,11 +94,14 @@ def pytest_fixture_setup(fixturedef: Any) -> Iterator[Any]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[Any]:
-    """What was made before, while modules were imported, lasts; what a test makes does not."""
+    """What was made before, while modules were imported, lasts; what a test makes does not, and only that has its `repr`
+    looked at: what was there before is frozen meanwhile, so that the collector does not count it up."""
     canaries.lasting = False
+    gc.freeze()
     try:
         return (yield)
     finally:
+        gc.unfreeze()
         canaries.lasting = True
 
 
