@@ -47,6 +47,7 @@ def test_the_synthetic_feed_is_measured_without_an_account(tmp_path: Path) -> No
     assert "no limit" in shown.stdout
 
 
+@pytest.mark.verify
 def test_the_tape_of_a_run_is_measured_with_its_own_orders_counted(tmp_path: Path) -> None:
     summary = demo("--speed", "max", "--seed", "2", "--seconds", "200", "--markets", "ETHUSDT", home=tmp_path)
     rows = table("--run", "last", home=tmp_path)

@@ -122,6 +122,7 @@ def test_a_class_that_raises_while_it_is_made_is_one_line_and_nothing_starts(tmp
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.verify
 def test_the_default_profile_in_the_demo_keeps_its_cost_gate(tmp_path: Path) -> None:
     options = parse("scalper", profile="default")
     assert (options.profile, options.interval) == ("default", "")
@@ -134,6 +135,7 @@ def test_the_default_profile_in_the_demo_keeps_its_cost_gate(tmp_path: Path) -> 
     assert summary["klines"]["BTCUSDT"]["1m"] >= 1
 
 
+@pytest.mark.verify
 def test_a_retail_demo_pays_no_fee_waits_at_the_bump_and_counts_its_orders(tmp_path: Path) -> None:
     options = ("--speed", "max", "--seed", "2", "--seconds", "200", "--markets", "SOLUSDT")
     summary = demo("--fee-class", "retail", *options, home=tmp_path)

@@ -101,6 +101,7 @@ def rarely(walk: Walk, days: float) -> None:
     assert entered <= max(1.0, days)
 
 
+@pytest.mark.verify
 def test_without_an_edge_the_default_profile_enters_rarely_at_pro_fees() -> None:
     rarely(look_at(FeeClass.PRO, driftless(0.00025), 3_000), 3_000 / 8_640)
 
@@ -123,6 +124,7 @@ def found(fee_class: FeeClass, scale: float, seeds: Iterable[int], steps: int) -
     assert net > costs
 
 
+@pytest.mark.verify
 def test_a_planted_edge_is_found() -> None:
     found(FeeClass.RETAIL, 1.0, (1, 2), 2_500)
 

@@ -140,6 +140,7 @@ def _same_order_sent_again(patch: pytest.MonkeyPatch) -> None:
 PLANTED = [_no_fill_dedup, _not_found_means_dead, _unknown_means_rejected, _late_fills_forgotten, _same_order_sent_again]
 
 
+@pytest.mark.verify
 @pytest.mark.parametrize("plant", PLANTED, ids=lambda plant: plant.__name__.strip("_"))
 def test_a_planted_bug_is_found(plant: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch) -> None:
     plant(monkeypatch)
