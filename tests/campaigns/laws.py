@@ -34,8 +34,8 @@ SLACK: Final = Decimal("1.03")
 WINDOW_US: Final = 6 * SECOND_US
 """After this long an order that the exchange does not know can no longer arrive (receive window and clock error)."""
 
-STEPS_AT_ONCE: Final = 2_000
-"""More at one instant of virtual time is a loop that would never end."""
+STEPS_AT_ONCE, AT_ONCE_US = 2_000, 10_000
+"""More steps within so short a time are a loop that would never end."""
 
 _UNSAFE: Final = (ProtectionState.NAKED, ProtectionState.STOP_SENT)
 
@@ -91,7 +91,7 @@ class Laws:
         self._leaving_at: dict[str, int] = {}
         self._unsafe: dict[str, int] = {}
         self.naked_times: list[int] = []
-        self._steps_now = 0
+        self._steps_now = self._steps_since = 0
 
     # ---- lives ----
 
@@ -242,8 +242,10 @@ class Laws:
     # ---- every step ----
 
     def step(self, at: int) -> None:
-        """One more thing happens at `at`: nobody turns in circles while the time stands still."""
-        self._steps_now = self._steps_now + 1 if at == self._world.now else 0
+        """One more thing happens at `at`: nobody turns in circles while the time (almost) stands still."""
+        if at >= self._steps_since + AT_ONCE_US:
+            self._steps_since, self._steps_now = at, 0
+        self._steps_now += 1
         assert self._steps_now <= STEPS_AT_ONCE, f"more than {STEPS_AT_ONCE} steps at one instant"
 
     def look(self) -> None:

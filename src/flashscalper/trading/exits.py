@@ -220,7 +220,8 @@ class ExitPlan:
         """The first rule that wants out, in order."""
         found = next((verdict for rule in RULES if (verdict := rule(self, near, now)) is not None), None)
         self._asked = found is not None and found.reason != ExitReason.PARTIAL
-        if not self._asked:
+        if not self._asked or (self._retry_at is not None and now >= self._retry_at):
+            # Asked for again: the next alarm is set by the next failure. One that rang would ring for ever.
             self._retry_at = None
         self._settle()
         return found
