@@ -289,6 +289,10 @@ def test_an_exit_that_is_asked_for_wakes_nobody_until_its_order_failed() -> None
     made.on_exit_failed("max_hold", OPENED_AT + 11 * SECOND)
     assert made.wake_at() == OPENED_AT + 12 * SECOND
     assert made.on_time(OPENED_AT + 12 * SECOND) == Exit("max_hold")
+    assert made.wake_at() is None
+    made.on_exit_failed("max_hold", OPENED_AT + 20 * SECOND)
+    assert made.on_price(100.0, 100.1, 100.0, OPENED_AT + 20 * SECOND) == Exit("max_hold")
+    assert made.wake_at() == OPENED_AT + 21 * SECOND
 
 
 def test_the_quiet_band_lies_between_the_stop_and_the_next_price_that_matters() -> None:
