@@ -16,6 +16,7 @@ import msgspec
 from flashscalper.exchanges.base import HttpRequest, HttpResponse, Incoming, Outgoing, SendFrame
 from flashscalper.model.amounts import ZERO
 from flashscalper.model.events import ExchangeStatus
+from flashscalper.model.fills import Fill
 from flashscalper.model.instants import SECOND_US
 from flashscalper.model.klines import Kline, Trade
 from flashscalper.model.orders import OrderRole, OrderStatus, OrderType, Side
@@ -71,6 +72,10 @@ class Placed(msgspec.Struct):
     request: str
     refused_login: bool = False
     attempts: int = 1
+    leaves: bool = False
+    """A market order that only reduces."""
+    alone: bool = True
+    """Nothing had yet been heard of somebody else's position in the market."""
 
 
 class Laws:
@@ -158,12 +163,14 @@ class Laws:
             attempts=attempts,
             symbol=self._world.symbol_of[params.market], buys=params.side == "BUY", size=Decimal(params.size),
             price=Decimal(params.price), adds="REDUCE_ONLY" not in params.flags, sent_at=self._world.now, request=request,
+            leaves="REDUCE_ONLY" in params.flags and params.type == "MARKET",
+            alone=not self._world.engine._floor.foreign.get(self._world.symbol_of[params.market]),
         )  # fmt: skip
         assert placed.size > ZERO
         self._requests[request] = client_id
         if placed.adds:
             self._risk_leaves(client_id, placed)
-        elif params.type == "MARKET":
+        elif placed.leaves:
             self._leaving_at[placed.symbol] = placed.sent_at
         self.sent[client_id] = placed
 
@@ -400,12 +407,22 @@ class Laws:
             assert floor.ledger.cash == ledger.cash, f"cash {floor.ledger.cash}, exchange {ledger.cash}"
 
     def _exits_only_reduced(self) -> None:
-        """What was sent to leave never made a position of ours larger, or one of somebody else smaller."""
+        """What was sent to leave never made a position of ours larger, or one of somebody else smaller: but for the exit that
+        was on its way when somebody else traded, for reduce-only goes by the sum of both and spares neither it nor our stop."""
         for symbol in self.own:
             for one in self._world.engine._floor.ledger.position(symbol).fills:
                 if one.role in (OrderRole.EXIT, OrderRole.STOP) and not self.busted:
                     before = one.after.size - one.fill.size * one.fill.side.sign
-                    assert abs(one.after.size) < abs(before), f"{one.fill.client_id} ({one.reason}) turned {before}"
+                    reduced = abs(one.after.size) < abs(before) or (self.foreign and self._left_alone(one.fill))
+                    assert reduced, f"{one.fill.client_id} ({one.reason}) turned {before}"
+
+    def _left_alone(self, fill: Fill) -> bool:
+        """Whether the last exit before this fill left before anything could be known of somebody else's position."""
+        exits = [
+            order for order in self.sent.values()
+            if order.symbol == fill.symbol and order.leaves and order.sent_at <= fill.filled_at
+        ]  # fmt: skip
+        return bool(exits) and max(exits, key=lambda order: order.sent_at).alone
 
     def after_all(self) -> None:
         """The process is gone and everything that was still on its way has arrived: nothing came of it."""

@@ -100,7 +100,8 @@ def test_a_kill_that_nothing_can_remember_still_flattens_and_says_that_it_is_not
         process = obedient(place).start(strategy=KEEP)
         place.until("protected", protected)
         (run,) = place.runs()
-        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, ((run / "journal.fsj").stat().st_size, resource.RLIM_INFINITY))
+        full = min(file.stat().st_size for file in (run / "journal.fsj", *(run / "tape").iterdir()))
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (full, resource.RLIM_INFINITY))
         with read_only(place.folder().path):
             assert place.said("kill", "--reason", "nothing works").returncode == 0
             place.until("flat", lambda seen: not positions(seen) and seen["orders"]["open"] == 0)
@@ -108,6 +109,7 @@ def test_a_kill_that_nothing_can_remember_still_flattens_and_says_that_it_is_not
             place.until("said", lambda _: "neither can the journal: the next start would trade again" in place.log())
             process.terminate()
             assert process.wait(60) == 0, place.log()
+            assert "the tape cannot be written" in place.log()
 
 
 def test_a_store_that_is_read_only_is_said_everywhere_and_trading_goes_on(tmp_path: Path) -> None:

@@ -186,6 +186,26 @@ def test_a_filled_gap_keeps_klines_whole_and_an_open_one_does_not() -> None:
         assert latest.complete is gapless
 
 
+def test_a_gap_that_stays_open_within_a_stream_that_goes_on_makes_its_klines_incomplete() -> None:
+    for gapless in (True, False):
+        stage = Stage()
+        stage.wait(1.0)
+        stage.tell(TradeHistory(ETH, (), gapless))
+        latest = [record.kline for record in every(KlineClosed, stage.kline()) if not record.revised][-1]
+        assert latest.complete is gapless
+        stage.kline()
+        latest = [record.kline for record in every(KlineClosed, stage.kline()) if not record.revised][-1]
+        assert latest.complete, "what begins after it is whole again"
+
+
+def test_trades_that_came_before_the_stream_was_whole_for_the_first_time_do_not_stand_for_history() -> None:
+    strategy = Minutes()
+    stage = Stage(ready=False)
+    stage.engine = Engine(SETTINGS, {ETH: MARKET}, {ETH: strategy}, stage.ids, START, D(10_000), None)
+    stage.tell(TradeHistory(ETH, (), gapless=True))
+    assert every(FetchKlines, stage.tell(StreamChanged("market", ready=True)))
+
+
 def test_hooks_of_a_strategy_are_called() -> None:
     class Hooked(Told):
         def __init__(self) -> None:

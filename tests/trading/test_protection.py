@@ -175,6 +175,22 @@ def test_while_a_closing_order_may_be_lost_a_stop_covers_the_position() -> None:
     assert (cover.role, cover.size, cover.reduce_only) == (OrderRole.STOP, stop.size, True)
 
 
+def test_a_stop_follows_a_position_that_grows_while_its_closing_order_may_be_lost() -> None:
+    """Seed 365: the cancelled entry filled ten times as much as the lost exit was for, and waited six seconds for its end."""
+    stage = Stage()
+    entry = stage.enter()
+    stage.answer(entry)
+    stop = one(PlaceOrder, stage.fill(entry, D("1"), 100.01))
+    stage.rest_stop(stop)
+    leaving = one(PlaceOrder, stage.price(101.5))
+    none(ModifyOrder, stage.fill(entry, D("0.5"), 100.01))
+    assert one(ModifyOrder, stage.answer(leaving, Verdict.UNKNOWN)).size == D("1.5")
+    stage.show(stop, OrderStatus.UNTRIGGERED, size=D("1.5"))
+    grown = one(ModifyOrder, stage.fill(entry, D("1"), 100.01))
+    assert (grown.client_id, grown.size, grown.trigger_price) == (stop.client_id, D("2.5"), stop.trigger_price)
+    none(PlaceOrder, stage.wait(3.0))
+
+
 def test_a_closing_order_whose_fill_follows_its_end_gets_no_stop_beside_it_but_one_whose_fill_is_missing_does() -> None:
     stage = Stage()
     stop = one(PlaceOrder, stage.fill_whole(stage.enter(), 100.01))

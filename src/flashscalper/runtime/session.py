@@ -109,17 +109,25 @@ class Session:
         with ExitStack() as files:
             files.callback(self._say_store)
             files.enter_context(self.store)
+            tape = Tape(self.artifacts.tape, metadata)  # before the journal: what has a journal can be replayed
+            files.callback(self._end_tape, tape)
             journal = files.enter_context(
                 begin_journal(self.artifacts.journal, metadata, self._saved, self.folder, self.started_at)
             )
             self.store.start(self.artifacts.journal)
-            tape = files.enter_context(Tape(self.artifacts.tape, metadata))
             client = ParadexClient(plan.settings, SystemRandom(), signer=plan.readiness.signer)
             observers: list[Observer] = [self.tally, self._log, self.metrics]
             latched = self.folder.killed_because
             self.trader = Trader(client, self.engine, journal, tape, observers, latched=latched)
             await self._drive(client)
             return self._summary(journal.hash())
+
+    def _end_tape(self, tape: Tape) -> None:
+        """A tape that cannot be written only ends: the run itself ended in order."""
+        try:
+            tape.close()
+        except JournalError as error:
+            self._log.tell(f"{error}; its last second is missing")
 
     def _check_clock(self) -> None:
         saved_at = self._saved.saved_at if self._saved is not None else 0

@@ -46,6 +46,7 @@ class Outside:
         self._judging = judging
         self._reconciler = reconciler
         self._gapless: dict[str, bool] = {}
+        self._streamed = False
         self._sizes_told: set[str] = set()
         for stream in floor.streams:
             floor.risk.hold(_stream_code(stream), "not ready yet", floor.started_at)
@@ -78,12 +79,13 @@ class Outside:
                 if state.builder is not None:
                     state.builder.stream_lost()
             elif state.builder is not None:
-                gapless = self._gapless.pop(state.symbol, False)
+                gapless = self._gapless.pop(state.symbol, False) and self._streamed
                 state.builder.stream_ready(now, gapless=gapless)
                 if gapless:
                     self._judging.warm(state, now)
                 else:
                     self._fetch_history(state, now)
+        self._streamed |= ready
 
     def on_status(self, change: ExchangeStatusChanged, now: int) -> None:
         """The exchange opened, restricted or closed trading; stops and exits that waited act at once."""
@@ -194,13 +196,20 @@ class Outside:
             self._judging.warm(state, now)
 
     def on_trade_history(self, history: TradeHistory, now: int) -> None:
-        """Trades of a gap: klines get them first, then the stream goes on. It was closed if every part of it was."""
+        """Trades of a gap: klines get them first, then the stream goes on. It was closed if every part of it was; one that
+        could not be closed within a stream that goes on is an interruption of its own."""
         state = self._floor.markets.get(history.symbol)
         if state is None:
             return
+        broken = not history.gapless and self._floor.streams.get("market", False)
+        if broken and state.builder is not None:
+            state.builder.stream_lost()
         self._gapless[history.symbol] = self._gapless.get(history.symbol, True) and history.gapless
         for trade in history.trades:
             state.take_trade(trade, now)
+        if broken and state.builder is not None:
+            state.builder.stream_ready(now)
+            self._fetch_history(state, now)
 
     def due(self, now: int) -> None:
         """Give up on history that does not come: the strategy goes on with what there is."""

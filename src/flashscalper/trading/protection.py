@@ -241,13 +241,16 @@ class Protection:
     def _guard_doubt(self, seen: Situation, active: list[TrackedOrder], now: int) -> None:
         """While the closing order may be lost: a stop where the plan has it, or just behind the mark if that is passed.
 
-        A stop that is unknown too is waited for as long as it may still arrive, not until that is proved.
+        A stop that is unknown too is waited for as long as it may still arrive, not until that is proved. One that rests
+        keeps its price and follows a position that grows: a fill may cross the closing order.
         """
         waits_until = None
         for one in active:
             if not _is_stop(one, seen.closing_side) or not one.live or one.canceling:
                 continue
             if one.state is not OrderState.UNKNOWN:
+                if one is self.stop and one.state is OrderState.UNTRIGGERED and one.size < abs(seen.size):
+                    self._adjust(one, msgspec.structs.replace(seen, stop_price=one.trigger_price), [one], now)
                 return
             waits_until = max(waits_until or 0, one.sent_at + seen.window_us)
         if waits_until is not None and now < waits_until:

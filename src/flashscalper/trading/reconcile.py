@@ -58,6 +58,8 @@ class Reconciler:
         self._differs_since: dict[str, int] = {}
         self.reconciled_at = 0
         floor.risk.hold(NOT_RECONCILED, "the account has not been read yet", floor.started_at)
+        # What is held from before needs no stream to be looked at; usually the stream is there first.
+        self.want("start", floor.started_at, at=floor.started_at + self._us(self._timing.degraded_every_s))
 
     # When to ask
 
@@ -137,8 +139,10 @@ class Reconciler:
             self.want(self._asked_cause, now, at=now + self._us(self._timing.mismatch_apart_s))
             return
         streaming = self._floor.streams["account"]
-        every_s = self._timing.reconcile_every_s if streaming else self._timing.degraded_every_s
-        self.want("regular" if streaming else "no stream", now, at=now + self._us(every_s))
+        # What a first read shows may be from before the interruption (a replica that lags): it is read once more.
+        again = streaming and self._asked_cause in ("start", "reconnect")
+        every_s = self._timing.reconcile_every_s if streaming and not again else self._timing.degraded_every_s
+        self.want("again" if again else "regular" if streaming else "no stream", now, at=now + self._us(every_s))
         for fill in sorted(snapshot.fills, key=lambda one: (one.filled_at, len(one.id), one.id)):
             self._reports.on_fill(fill, now)
         for order in snapshot.orders:

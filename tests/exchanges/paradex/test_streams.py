@@ -247,6 +247,30 @@ def test_the_gap_is_filled_by_trade_id_before_ready_each_trade_once_in_order(pag
     assert [event.id for event in bench.frame("market", trade_push(11))] == [11]  # type: ignore[union-attr]
 
 
+def test_a_market_that_had_no_trade_before_the_interruption_is_said_to_have_a_gap_that_cannot_be_closed() -> None:
+    """Nobody knows after which trade to read; trades of a set-up that fails must not pass for the beginning of the gap."""
+    bench = Bench(dead_feed_s=FOR_EVER, private=False).started()
+    bench.cut("market")
+    bench.routes["/trades"] = None
+    bench.forget()
+    bench.wait(1)
+    bench.frame("market", trade_push(5))
+    bench.cut("market")
+    trades_route(bench, list(range(1, 10)))
+    bench.wait(31)
+    assert streams(bench)[-1] == ("market", True)
+    assert not all(history.gapless for history in bench.seen(TradeHistory))
+    first = Bench(dead_feed_s=FOR_EVER, private=False).started()
+    assert not first.seen(TradeHistory), "before the stream was whole nothing is missing"
+
+
+def test_a_first_trade_that_was_damaged_is_said_to_be_missing() -> None:
+    bench = Bench(private=False).started()
+    bench.forget()
+    bench.frame("market", trade_push(3).replace(b'"price"', b'"prise"'))
+    assert [(history.trades, history.gapless) for history in bench.seen(TradeHistory)] == [((), False)]
+
+
 def test_trades_of_the_new_stream_wait_until_the_gap_is_filled() -> None:
     bench = Bench(dead_feed_s=FOR_EVER, private=False).started()
     bench.frame("market", trade_push(3))

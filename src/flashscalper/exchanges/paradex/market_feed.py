@@ -201,6 +201,7 @@ class MarketFeed:
         now = yield from self._gaps.fill(now)
         if self.link.conn == conn and self.link.state is LinkState.SETTING_UP:
             self.link.became_ready(now)
+            self._gaps.streams()
             self._told_ready = True
             self._desk.events.append(StreamChanged(STREAM, ready=True))
 

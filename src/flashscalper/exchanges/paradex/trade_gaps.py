@@ -46,6 +46,7 @@ class TradeGaps:
         self._rest = rest
         self._last: dict[str, Trade] = {}
         self._gaps: dict[str, _Gap] = {}
+        self._streamed = False
 
     def take(self, trade: Trade) -> None:
         """A trade of the stream: report it, or hold it back while its market's gap is open."""
@@ -64,11 +65,19 @@ class TradeGaps:
             self._close(trade.symbol, gap, gapless=False)
 
     def begin(self, symbols: Iterable[str]) -> None:
-        """The stream was interrupted: hold these markets' trades back from now on."""
+        """The stream was interrupted: hold these markets' trades back from now on. Of a market that had no trade yet nobody
+        can say where its gap begins: it cannot be closed, which is said at once."""
         for symbol in symbols:
             last = self._last.get(symbol)
-            if last is not None and symbol not in self._gaps:
+            if last is None:
+                if self._streamed:
+                    self._desk.events.append(TradeHistory(symbol, (), gapless=False))
+            elif symbol not in self._gaps:
                 self._gaps[symbol] = _Gap(last)
+
+    def streams(self) -> None:
+        """The stream is whole: from here on every trade counts, also the first of a market."""
+        self._streamed = True
 
     def last_ids(self) -> dict[str, int]:
         """The newest trade reported of each market."""
