@@ -15,11 +15,13 @@ import msgspec
 
 from flashscalper.exchanges.base import HttpRequest, HttpResponse, Incoming, Outgoing, SendFrame
 from flashscalper.model.amounts import ZERO
+from flashscalper.model.commands import PlaceOrder
 from flashscalper.model.events import ExchangeStatus
 from flashscalper.model.fills import Fill
 from flashscalper.model.instants import SECOND_US
 from flashscalper.model.klines import Kline, Trade
 from flashscalper.model.orders import OrderRole, OrderStatus, OrderType, Side
+from flashscalper.model.records import TradingStateChanged
 from flashscalper.trading.client_ids import is_ours
 from flashscalper.trading.engine import Engine
 from flashscalper.trading.orders import OrderState
@@ -178,7 +180,8 @@ class Laws:
         """An order that adds risk: only when ACTIVE, one per market, and never beyond the limits."""
         floor = self._world.engine._floor
         assert not self.killed, f"{client_id} left although a person killed the bot"
-        assert floor.risk.state is TradingState.ACTIVE, f"{client_id} left while {floor.risk.reasons}"
+        active = floor.risk.state is TradingState.ACTIVE or self._was_active(client_id)
+        assert active, f"{client_id} left while {floor.risk.reasons}"
         others = [
             one
             for one, order in self.sent.items()
@@ -199,6 +202,16 @@ class Laws:
         position, account = limits.max_position_notional, limits.max_account_notional
         assert position is None or worst[placed.symbol] <= position * SLACK, f"exposure {worst} after {client_id}"
         assert account is None or sum(worst.values()) <= account * SLACK, f"exposure {worst} after {client_id}"
+
+    def _was_active(self, client_id: str) -> bool:
+        """Whether it was decided before what changed the state was known: both came in one call, in this order."""
+        state = None
+        for entry in self._world.journal.entries():
+            if isinstance(entry.content, TradingStateChanged):
+                state = entry.content.after
+            elif isinstance(entry.content, PlaceOrder) and entry.content.client_id == client_id:
+                return state == TradingState.ACTIVE and entry.at == self._world.now
+        return False
 
     def _same_way(self, held: Decimal, placed: Placed) -> bool:
         return (held > ZERO) is placed.buys

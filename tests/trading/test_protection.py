@@ -250,9 +250,40 @@ def test_a_stop_that_cannot_be_changed_is_replaced_before_the_old_one_goes() -> 
     new = one(PlaceOrder, outputs)
     assert (new.role, new.size) == (OrderRole.STOP, D("2.5"))
     assert stop.client_id not in {cancel.client_id for cancel in every(CancelOrder, outputs)}
-    outputs = stage.rest_stop(new)
-    assert one(CancelOrder, outputs).client_id == stop.client_id
+    none(CancelOrder, stage.rest_stop(new) + stage.wait(0.4))
+    assert one(CancelOrder, stage.wait(0.2)).client_id == stop.client_id
     assert stage.protection == "protected"
+
+
+def test_a_new_stop_that_is_taken_away_at_once_does_not_take_the_old_one_with_it() -> None:
+    """Seed 2634: where untriggered orders count as reducing, the exchange closes the second stop right after it took it."""
+    stage = Stage()
+    entry = stage.enter()
+    stage.answer(entry)
+    stop = one(PlaceOrder, stage.fill(entry, D("1.5"), 100.01))
+    stage.rest_stop(stop)
+    larger = one(ModifyOrder, stage.fill(entry, D("1"), 100.01))
+    refused = RequestOutcome(RequestKind.MODIFY, stop.client_id, Verdict.REJECTED, larger.order_id, "X", "no")
+    new = one(PlaceOrder, stage.tell(refused) + stage.wait(0.6))
+    outputs = stage.rest_stop(new) + stage.show(new, OrderStatus.CLOSED, reason="REDUCE_ONLY_WOULD_INCREASE")
+    again = one(ModifyOrder, outputs + stage.wait(2.0))
+    assert (again.client_id, again.size) == (stop.client_id, D("2.5"))
+    assert stop.client_id not in {cancel.client_id for cancel in every(CancelOrder, stage.said)}
+
+
+def test_a_change_that_the_state_of_the_exchange_refuses_is_asked_for_again_and_replaces_nothing() -> None:
+    stage = Stage()
+    entry = stage.enter()
+    stage.answer(entry)
+    stop = one(PlaceOrder, stage.fill(entry, D("1.5"), 100.01))
+    stage.rest_stop(stop)
+    larger = one(ModifyOrder, stage.fill(entry, D("1"), 100.01))
+    busy = RequestOutcome(
+        RequestKind.MODIFY, stop.client_id, Verdict.REJECTED, larger.order_id, "SYSTEM_STATUS_POST_ONLY", "wait"
+    )
+    outputs = stage.tell(busy) + stage.wait(1.0)
+    none(PlaceOrder, outputs)
+    assert one(ModifyOrder, outputs).size == D("2.5")
 
 
 def test_a_modification_without_effect_is_asked_about_and_tried_again() -> None:

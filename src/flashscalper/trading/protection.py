@@ -71,6 +71,9 @@ BUSY_CODES: Final = frozenset(
 """Refusals that speak of the exchange's state, not of our order: the same stop is sent again when it may be."""
 FILLS_FOLLOW_US: Final = SECOND_US
 """How long after an order's end its fills may take before they count as missing."""
+RESTS_FIRST_US: Final = SECOND_US // 2
+"""How long a stop has rested before the one it replaces is cancelled: an exchange that counts both may take the new one away
+in the moment after it was confirmed."""
 BENIGN_CANCELS: Final = frozenset(
     {"REDUCE_ONLY_WOULD_INCREASE", "CANCEL_ON_DISCONNECT", "SYSTEM_STATUS", "TPSL_PAIR_TRIGGERED"}
 )
@@ -107,6 +110,7 @@ class Protection:
         self._retry_us = self._us(settings.exit_retry_s)
         self._waits = False
         self._stops: list[TrackedOrder] = []
+        self._exits: list[TrackedOrder] = []
         self._moved_at = 0
         self._wake_at: int | None = None
         self._told: tuple[object, ...] = (ProtectionState.FLAT, None, None)
@@ -185,6 +189,7 @@ class Protection:
         """Which order is the stop now, and what became of the one before."""
         self._waits = False
         self._stops = stops = [one for one in active if _is_stop(one, seen.closing_side)]
+        self._exits = [one for one in active if one.role is OrderRole.EXIT and one.side is seen.closing_side]
         live = [one for one in stops if one.live and not one.canceling]
         if self.stop is not None and not self.stop.live:
             ended, self.stop = self.stop, None
@@ -295,9 +300,7 @@ class Protection:
             return
         if stop.size == size and stop.trigger_price == price:
             self._replace = False
-            for other in live:
-                if other is not stop:
-                    self._desk.cancel(other, "replaced", now)
+            self._cancel_replaced([other for other in live if other is not stop], stop.changed_at + RESTS_FIRST_US, now)
             return
         reprice_at = self._moved_at + self._us(self._settings.reprice_every_s)
         if stop.size == size and now < reprice_at:
@@ -314,6 +317,13 @@ class Protection:
         else:
             self._stop_at = now + self._us(self._settings.exit_retry_s)
             self._wake(self._stop_at)
+
+    def _cancel_replaced(self, others: list[TrackedOrder], at: int, now: int) -> None:
+        if others and now < at:
+            self._wake(at)
+            return
+        for other in others:
+            self._desk.cancel(other, "replaced", now)
 
     # The way out
 
@@ -338,6 +348,10 @@ class Protection:
             # Stop and exit could both fill, and the exchange would let the second one take what is somebody else's.
             for stop in self._stops:
                 self._desk.cancel(stop, "leaving", now)
+            return
+        if seen.shared and self._exits:
+            # Sent before a restart: for the same reason it is waited for, as if it had been sent now.
+            wish.order = self._exits[-1]
             return
         size = abs(seen.size) if wish.size is None else min(wish.size, abs(seen.size))
         wish.order = self._leave(seen.closing_side, size, wish.reason, now)

@@ -191,6 +191,10 @@ class Reconciler:
             return ""
         doubt = self._doubts.get(symbol)
         apart = self._us(self._timing.mismatch_apart_s)
+        if any(one.fill.filled_at > snapshot.asked_at for one in self._floor.ledger.position(symbol).fills):
+            # Filled while it was read: the answer may be from before, and speaks neither for nor against.
+            self.want("mismatch", now, at=now + apart)
+            return f"{symbol}: {plain(difference)} unexplained, filled meanwhile"
         if doubt is not None and doubt.difference == difference and snapshot.asked_at >= doubt.asked_at + apart:
             del self._doubts[symbol]
             self._attribute(symbol, held, now)

@@ -25,6 +25,7 @@ from flashscalper.trading.fold import Trip
 from flashscalper.trading.market_state import MarketState
 from flashscalper.trading.orders import ANSWERS, TrackedOrder, adopted
 from flashscalper.trading.positions import Booked, BookedFill, fill_key
+from flashscalper.trading.protection import BUSY_CODES
 from flashscalper.trading.saved import BUST_UNSEEN, FUNDING, SavedPlan
 
 EXTERNAL = "external"
@@ -57,19 +58,22 @@ class Reports:
                 order.refusal = outcome.code
             self._floor.desk.happen(order, ANSWERS[outcome.verdict], now, detail)
         elif outcome.request is RequestKind.MODIFY:
-            self._on_modify(order, outcome.verdict, detail, now)
+            self._on_modify(order, outcome, detail, now)
         elif outcome.verdict is not Verdict.ACCEPTED:
             self._floor.pursuit.suspect(order)
 
-    def _on_modify(self, order: TrackedOrder, verdict: Verdict, detail: str, now: int) -> None:
-        """Accepted means queued: the order itself shows the change. Refused or unsent: it is as it was."""
+    def _on_modify(self, order: TrackedOrder, outcome: RequestOutcome, detail: str, now: int) -> None:
+        """Accepted means queued: the order itself shows the change. Refused or unsent: it is as it was. A refusal that speaks
+        of the exchange's state is no reason to replace the order."""
+        verdict = outcome.verdict
         if verdict in (Verdict.REJECTED, Verdict.UNSENT):
             order.modifying = None
             protection = self._floor.markets[order.symbol].protection
             if verdict is Verdict.REJECTED:
                 self._floor.note("modify_refused", f"{order.client_id}: {detail}", now, order.symbol)
-                protection.modify_refused(order)
                 self._floor.pursuit.suspect(order)
+            if verdict is Verdict.REJECTED and outcome.code not in BUSY_CODES:
+                protection.modify_refused(order)
             else:
                 protection.modify_unsent(order, now)
         elif verdict is Verdict.UNKNOWN:

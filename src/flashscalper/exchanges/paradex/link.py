@@ -140,11 +140,12 @@ class Link:
             _cancel(alarm)
         if was_ready and now - self._ready_at >= _STEADY_US:
             self._attempts = 0
+        # First that it is gone, then what is unknown now: nothing is opened upon the second that the first forbids.
+        self.on_lost(reason, now)
         pending, self._pending = self._pending, {}
         for done, alarm in pending.values():
             alarm.cancel()
             done(None, now)
-        self.on_lost(reason, now)
         self._come_back(reason, now)
 
     def _come_back(self, reason: str, now: int) -> None:
