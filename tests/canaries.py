@@ -137,7 +137,12 @@ def _holds(name: str) -> bool:
 def _readable(path: Path) -> bool:
     """Not what is no output: links, what is too large to be one, and programs (a test may copy ours)."""
     try:
-        return path.suffix not in (".py", ".pyc") and path.is_file() and not path.is_symlink() and path.stat().st_size <= LARGEST
+        return (
+            path.suffix not in (".py", ".pyc")
+            and path.is_file()
+            and not path.is_symlink()
+            and path.stat().st_size <= LARGEST
+        )
     except OSError:
         return False
 

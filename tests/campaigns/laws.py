@@ -420,8 +420,8 @@ class Laws:
             assert floor.ledger.cash == ledger.cash, f"cash {floor.ledger.cash}, exchange {ledger.cash}"
 
     def _exits_only_reduced(self) -> None:
-        """What was sent to leave never made a position of ours larger, or one of somebody else smaller: but for the exit that
-        was on its way when somebody else traded, for reduce-only goes by the sum of both and spares neither it nor our stop."""
+        """What was sent to leave never made a position of ours larger, or one of somebody else smaller: but for the exit
+        that was on its way when somebody else traded, for reduce-only goes by the sum of both."""
         for symbol in self.own:
             for one in self._world.engine._floor.ledger.position(symbol).fills:
                 if one.role in (OrderRole.EXIT, OrderRole.STOP) and not self.busted:

@@ -176,7 +176,7 @@ def test_while_a_closing_order_may_be_lost_a_stop_covers_the_position() -> None:
 
 
 def test_a_stop_follows_a_position_that_grows_while_its_closing_order_may_be_lost() -> None:
-    """Seed 365: the cancelled entry filled ten times as much as the lost exit was for, and waited six seconds for its end."""
+    """Seed 365: the cancelled entry filled ten times what the lost exit was for, and waited six seconds for it."""
     stage = Stage()
     entry = stage.enter()
     stage.answer(entry)

@@ -8,6 +8,7 @@ from flashscalper.model.amounts import ZERO
 from flashscalper.model.commands import CancelOrder, ModifyOrder, PlaceOrder, QueryOrder, Reconcile
 from flashscalper.model.events import FillBusted, FillReported, OperatorAction, PositionUpdate, StreamChanged
 from flashscalper.model.fills import FillKind
+from flashscalper.model.instants import SECOND_US
 from flashscalper.model.orders import Order, OrderRole, OrderStatus, OrderType, Side
 from flashscalper.model.positions import ExchangePosition
 from flashscalper.model.records import FillBooked, Note, Reconciled, RoundTripClosed, SignalJudged
@@ -125,6 +126,26 @@ def test_two_reads_less_than_a_second_apart_are_one() -> None:
     stage.snapshot(positions=(position("3"),))
     stage.wait(0.5)
     stage.snapshot(positions=(position("3"),))
+    assert stage.engine._floor.foreign == {}
+
+
+def test_a_position_that_was_filled_while_it_was_read_is_no_difference() -> None:
+    """Seed 9636: the answer took five seconds; what it showed was bought before and sold meanwhile."""
+    stage = Stage()
+    stage.long()
+    held = stage.size
+    stage.wait(1.0)
+    asked_at = stage.now
+    leaving = one(PlaceOrder, stage.operator(OperatorAction.FLATTEN))
+    stage.wait(0.5)
+    stage.fill_whole(leaving, 100.0)
+    assert stage.size == ZERO
+    for ago in (SECOND_US, 0):
+        stage.wait(1.2)
+        stage.snapshot(positions=(position(held),), asked_at=asked_at - ago)
+    assert stage.engine._floor.foreign == {}
+    one(Reconcile, stage.wait(1.1))
+    stage.snapshot()
     assert stage.engine._floor.foreign == {}
 
 

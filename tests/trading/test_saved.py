@@ -185,3 +185,27 @@ def test_wherever_the_journal_ends_a_restart_goes_on_without_sending_twice(cut: 
     again.wait(3.0)
     assert not sent & {order.client_id for order in every(PlaceOrder, again.said)}
     assert {entry.client_id, stop.client_id, leaving.client_id} >= sent
+
+
+def test_an_exit_of_before_a_restart_is_waited_for_beside_somebody_elses_position() -> None:
+    """Seed 6218: it had filled; a second one would have been filled from what is somebody else's."""
+    for theirs in (ZERO, D(5)):
+        stage = Stage()
+        _, stop = stage.long()
+        for _ in range(2):
+            stage.wait(1.1)
+            stage.snapshot(
+                positions=(position(stage.size + theirs),), orders=(shown(stop, OrderStatus.UNTRIGGERED, stage.now),)
+            )
+        said = stage.operator(OperatorAction.FLATTEN)
+        said += stage.show(stop, OrderStatus.CLOSED, reason="USER_CANCELED") if theirs else []
+        leaving = one(PlaceOrder, said)
+        again = restart(stage)
+        again.tell(StreamChanged("protection", ready=True))
+        outputs = again.operator(OperatorAction.FLATTEN)
+        if theirs:
+            outputs += again.show(one(PlaceOrder, again.said), OrderStatus.CLOSED, reason="USER_CANCELED")
+        outputs += again.wait(1.0)
+        exits = [order for order in every(PlaceOrder, outputs) if order.role is OrderRole.EXIT]
+        assert len(exits) == (0 if theirs else 1)
+        assert leaving.client_id in {query.client_id for query in every(QueryOrder, again.said)}

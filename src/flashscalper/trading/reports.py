@@ -63,8 +63,8 @@ class Reports:
             self._floor.pursuit.suspect(order)
 
     def _on_modify(self, order: TrackedOrder, outcome: RequestOutcome, detail: str, now: int) -> None:
-        """Accepted means queued: the order itself shows the change. Refused or unsent: it is as it was. A refusal that speaks
-        of the exchange's state is no reason to replace the order."""
+        """Accepted means queued: the order itself shows the change. Refused or unsent: it is as it was. A refusal that
+        speaks of the exchange's state is no reason to replace the order."""
         verdict = outcome.verdict
         if verdict in (Verdict.REJECTED, Verdict.UNSENT):
             order.modifying = None

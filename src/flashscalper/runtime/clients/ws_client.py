@@ -391,7 +391,9 @@ class ParadexWebSocketClient:
             for trade in event.trades:
                 self._deliver(trade)
             if not event.gapless:
-                self._emit(StreamEvent.ERROR, TransportError(f"trades of {event.symbol} may be missing after an interruption"))
+                self._emit(
+                    StreamEvent.ERROR, TransportError(f"trades of {event.symbol} may be missing after an interruption")
+                )
         else:
             self._deliver(event)
 
