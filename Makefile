@@ -35,12 +35,12 @@ dev: $(DEV)/.ready
 demo: $(CORE)/.ready
 	$(CORE)/bin/flashscalper demo $(DEMO)
 
-# A third worker has the two cores while others wait for a clock or a process.
+# A third worker has the two cores while others wait for a clock or a process. What a file sets up is set up once.
 test: $(DEV)/.ready
-	$(RUN)/python -m pytest -n 3 --dist loadgroup -m "not verify" tests
+	$(RUN)/python -m pytest -n 3 --dist loadfile -m "not verify" tests
 
 verify: $(DEV)/.ready $(JUDGES)/.ready
-	$(RUN)/python -m pytest -n 2 --dist loadgroup -m verify --timeout 1200 tests
+	$(RUN)/python -m pytest -n 2 --dist worksteal -m verify --timeout 1200 tests
 
 simulate: $(DEV)/.ready
 	$(RUN)/python scripts/simulate.py --seeds $(SEEDS) --from $(FROM)
@@ -55,7 +55,7 @@ mutate: $(DEV)/.ready
 	$(RUN)/python scripts/mutate.py
 
 judges: $(DEV)/.ready $(JUDGES)/.ready
-	$(RUN)/python -m pytest -n 2 --dist loadgroup -m verify --timeout 300 tests/judges
+	$(RUN)/python -m pytest -n 2 --dist worksteal -m verify --timeout 300 tests/judges
 
 # The peers in an environment of their own, ours in every Python that is found, the official SDK where the judges have it.
 bench: $(BENCH)/.ready $(JUDGES)/.ready

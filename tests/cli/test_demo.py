@@ -26,17 +26,17 @@ def _is_good(summary: dict[str, Any]) -> None:
 
 
 def test_a_seed_trades_round_trips_ends_flat_and_its_ledger_matches(tmp_path: Path) -> None:
-    _is_good(demo("--speed", "max", "--seed", "1", home=tmp_path))
+    _is_good(demo("--speed", "max", "--seed", "1", "--seconds", "300", home=tmp_path))
 
 
 @pytest.mark.verify
-@pytest.mark.parametrize("seed", range(2, 21))
+@pytest.mark.parametrize("seed", range(1, 21))
 def test_every_seed_trades_round_trips_ends_flat_and_its_ledger_matches(seed: int, tmp_path: Path) -> None:
     _is_good(demo("--speed", "max", "--seed", str(seed), home=tmp_path, timeout_s=300))
 
 
 def test_the_same_seed_is_the_same_journal_and_another_seed_is_not(tmp_path: Path) -> None:
-    options = ("--speed", "max", "--seconds", "200", "--markets", "BTCUSDT,ETHUSDT")
+    options = ("--speed", "max", "--seconds", "120", "--markets", "BTCUSDT,ETHUSDT")
     first = demo(*options, "--seed", "5", home=tmp_path)
     again = demo(*options, "--seed", "5", home=tmp_path)
     other = demo(*options, "--seed", "6", home=tmp_path)
@@ -119,7 +119,6 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return summary | {"artifacts": str(home / summary["artifacts"])}
 
 
-@pytest.mark.xdist_group("recorded")
 def test_a_recording_is_heard_whole_and_traded(recorded: dict[str, Any]) -> None:
     summary = recorded
     assert summary["trades"] == 14_076
@@ -128,7 +127,6 @@ def test_a_recording_is_heard_whole_and_traded(recorded: dict[str, Any]) -> None
     assert summary["open_positions"] == {}
 
 
-@pytest.mark.xdist_group("recorded")
 def test_every_kline_of_a_recording_equals_a_bulk_computation(recorded: dict[str, Any]) -> None:
     """5s, 1m and 5m against polars over the same file: prices and counts exactly, volumes to 1e-12 of themselves."""
     import polars as pl

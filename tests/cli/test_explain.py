@@ -36,9 +36,6 @@ def text_of(run: Run, capsys: pytest.CaptureFixture[str], what: str = "", **opti
     return capsys.readouterr().out
 
 
-pytestmark = pytest.mark.xdist_group("explained")
-
-
 def test_the_summary_counts_denials_by_reason_and_names_the_nearest_miss(
     run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:

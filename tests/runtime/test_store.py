@@ -24,8 +24,6 @@ from flashscalper.trading.saved import read_back
 from tests.runtime.postgres import Cluster, cluster
 from tests.runtime.store_samples import content, halves, later, open_journal, stormy_entries, write_journal
 
-pytestmark = pytest.mark.xdist_group("postgres")
-
 Fresh = Callable[[], Database]
 
 

@@ -24,7 +24,6 @@ from flashscalper.runtime.store.target import store_target
 from tests.runtime.postgres import Cluster, cluster
 from tests.runtime.store_samples import content, halves, later, open_journal, stormy_entries, write_journal
 
-pytestmark = pytest.mark.xdist_group("postgres")
 PATIENCE_S = 60.0
 
 

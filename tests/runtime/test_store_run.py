@@ -17,8 +17,6 @@ from tests.campaigns.processes import stand
 from tests.runtime.postgres import cluster
 from tests.runtime.store_samples import content, stormy_entries, write_journal
 
-pytestmark = pytest.mark.xdist_group("postgres")
-
 
 def verb(home: Path, *arguments: str, code: int = 0, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8", "NO_COLOR": "1", **variables}
