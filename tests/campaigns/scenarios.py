@@ -161,9 +161,10 @@ class Play(World):
 
     def run_until(self, at: int, done: Callable[[], bool] | None = None) -> None:
         """As always; whoever dies in the very last seconds comes back before the books are compared."""
+        waits = at > self.now
         super().run_until(at, done)
         for _ in range(_COMES_BACK):
-            if done is not None or END_OF_RUN not in self._standing or self._is_back():
+            if not waits or done is not None or END_OF_RUN not in self._standing or self._is_back():
                 return
             super().run_until(self.now + 90 * SECOND_US, self._is_back)
             super().run_until(self.now + 3 * SECOND_US)
