@@ -221,8 +221,9 @@ PLANTS: Final = (
         first=29,
     ),
     plant(
-        "a stop that was confirmed within the last second is not missed",
+        "a stop that was confirmed within the last second is not missed, and the account is not read once more",
         ("trading.reconcile", "order.changed_at >= snapshot.asked_at", "order.changed_at > snapshot.asked_at - 1_000_000"),
+        ("trading.reconcile", 'self._asked_cause in ("start", "reconnect")', "False"),
         first=266,
     ),
     plant(
