@@ -25,6 +25,16 @@ from tests.trading.stage import ETH, SETTINGS, D, Stage, every, none, one, shown
 REPLACED = msgspec.structs.replace
 
 
+def grown() -> tuple[Stage, PlaceOrder, ModifyOrder]:
+    """A position of 1.5 with its stop, which has just become 2.5: the stop, and the change that was asked for."""
+    stage = Stage()
+    entry = stage.enter()
+    stage.answer(entry)
+    stop = one(PlaceOrder, stage.fill(entry, D("1.5"), 100.01))
+    stage.rest_stop(stop)
+    return stage, stop, one(ModifyOrder, stage.fill(entry, D("1"), 100.01))
+
+
 def test_the_stop_follows_every_fill_of_the_entry() -> None:
     stage = Stage()
     entry = stage.enter()
@@ -186,8 +196,8 @@ def test_a_stop_follows_a_position_that_grows_while_its_closing_order_may_be_los
     none(ModifyOrder, stage.fill(entry, D("0.5"), 100.01))
     assert one(ModifyOrder, stage.answer(leaving, Verdict.UNKNOWN)).size == D("1.5")
     stage.show(stop, OrderStatus.UNTRIGGERED, size=D("1.5"))
-    grown = one(ModifyOrder, stage.fill(entry, D("1"), 100.01))
-    assert (grown.client_id, grown.size, grown.trigger_price) == (stop.client_id, D("2.5"), stop.trigger_price)
+    larger = one(ModifyOrder, stage.fill(entry, D("1"), 100.01))
+    assert (larger.client_id, larger.size, larger.trigger_price) == (stop.client_id, D("2.5"), stop.trigger_price)
     none(PlaceOrder, stage.wait(3.0))
 
 
@@ -239,12 +249,7 @@ def test_a_partial_profit_leaves_a_smaller_protected_position() -> None:
 
 
 def test_a_stop_that_cannot_be_changed_is_replaced_before_the_old_one_goes() -> None:
-    stage = Stage()
-    entry = stage.enter()
-    stage.answer(entry)
-    stop = one(PlaceOrder, stage.fill(entry, D("1.5"), 100.01))
-    stage.rest_stop(stop)
-    larger = one(ModifyOrder, stage.fill(entry, D("1"), 100.01))
+    stage, stop, larger = grown()
     refused = RequestOutcome(RequestKind.MODIFY, stop.client_id, Verdict.REJECTED, larger.order_id, "X", "no")
     outputs = stage.tell(refused) + stage.wait(0.6)
     new = one(PlaceOrder, outputs)
@@ -257,12 +262,7 @@ def test_a_stop_that_cannot_be_changed_is_replaced_before_the_old_one_goes() -> 
 
 def test_a_new_stop_that_is_taken_away_at_once_does_not_take_the_old_one_with_it() -> None:
     """Seed 2634: where untriggered orders count as reducing, the exchange closes the second stop right after it took it."""
-    stage = Stage()
-    entry = stage.enter()
-    stage.answer(entry)
-    stop = one(PlaceOrder, stage.fill(entry, D("1.5"), 100.01))
-    stage.rest_stop(stop)
-    larger = one(ModifyOrder, stage.fill(entry, D("1"), 100.01))
+    stage, stop, larger = grown()
     refused = RequestOutcome(RequestKind.MODIFY, stop.client_id, Verdict.REJECTED, larger.order_id, "X", "no")
     new = one(PlaceOrder, stage.tell(refused) + stage.wait(0.6))
     outputs = stage.rest_stop(new) + stage.show(new, OrderStatus.CLOSED, reason="REDUCE_ONLY_WOULD_INCREASE")
@@ -272,12 +272,7 @@ def test_a_new_stop_that_is_taken_away_at_once_does_not_take_the_old_one_with_it
 
 
 def test_a_change_that_the_state_of_the_exchange_refuses_is_asked_for_again_and_replaces_nothing() -> None:
-    stage = Stage()
-    entry = stage.enter()
-    stage.answer(entry)
-    stop = one(PlaceOrder, stage.fill(entry, D("1.5"), 100.01))
-    stage.rest_stop(stop)
-    larger = one(ModifyOrder, stage.fill(entry, D("1"), 100.01))
+    stage, stop, larger = grown()
     busy = RequestOutcome(
         RequestKind.MODIFY, stop.client_id, Verdict.REJECTED, larger.order_id, "SYSTEM_STATUS_POST_ONLY", "wait"
     )
@@ -287,24 +282,14 @@ def test_a_change_that_the_state_of_the_exchange_refuses_is_asked_for_again_and_
 
 
 def test_a_modification_without_effect_is_asked_about_and_tried_again() -> None:
-    stage = Stage()
-    entry = stage.enter()
-    stage.answer(entry)
-    stop = one(PlaceOrder, stage.fill(entry, D("1.5"), 100.01))
-    stage.rest_stop(stop)
-    one(ModifyOrder, stage.fill(entry, D("1"), 100.01))
+    stage, stop, _ = grown()
     query = one(QueryOrder, stage.wait(1.6))
     again = stage.tell(OrderFound(query.client_id, _resting(stage, stop)))
     assert one(ModifyOrder, again).size == D("2.5")
 
 
 def test_a_modification_that_never_left_waits_a_moment_before_the_next_one() -> None:
-    stage = Stage()
-    entry = stage.enter()
-    stage.answer(entry)
-    stop = one(PlaceOrder, stage.fill(entry, D("1.5"), 100.01))
-    stage.rest_stop(stop)
-    one(ModifyOrder, stage.fill(entry, D("1"), 100.01))
+    stage, stop, _ = grown()
     unsent = RequestOutcome(RequestKind.MODIFY, stop.client_id, Verdict.UNSENT, "", "UNKNOWN_SYMBOL", "no markets yet")
     none(ModifyOrder, stage.tell(unsent))
     none(ModifyOrder, stage.wait(0.2))
